@@ -1,0 +1,195 @@
+-- Invitations are single use, expire, are bound to one e-mail address and are worth
+-- nothing once the inviter could not grant the role any more.
+
+set lock_timeout = '5s';
+
+create table public.invitations (
+    id uuid constraint invitations_pkey primary key default gen_random_uuid(),
+    organization_id uuid not null,
+    email text not null,
+    role text not null default 'member',
+    invited_by uuid not null,
+    created_at timestamptz not null default now(),
+    expires_at timestamptz not null default now() + interval '7 days',
+    accepted_at timestamptz,
+    accepted_by uuid,
+    revoked_at timestamptz,
+    constraint invitations_organization_id_fkey foreign key (organization_id) references public.organizations (id),
+    constraint invitations_invited_by_fkey foreign key (invited_by) references public.profiles (id),
+    constraint invitations_accepted_by_fkey foreign key (accepted_by) references public.profiles (id),
+    constraint email_is_an_address check (core.valid(core.is_email(email), 'email', 'an e-mail address')),
+    constraint role_is_known check (core.valid(
+        role in ('owner', 'admin', 'member'), 'role', 'owner, admin or member'
+    )),
+    constraint accepted_by_someone check ((accepted_at is null) = (accepted_by is null)),
+    constraint accepted_or_revoked check (accepted_at is null or revoked_at is null)
+);
+comment on table public.invitations is
+'Who was invited to which organization. Its admins read it; the RPC functions write it.';
+
+create unique index one_open_invitation_per_address
+on public.invitations (organization_id, email)
+where accepted_at is null and revoked_at is null;
+
+create index invitations_by_inviter on public.invitations (invited_by);
+create index invitations_by_guest on public.invitations (accepted_by);
+
+create table identity.invitation_tokens (
+    invitation_id uuid constraint invitation_tokens_pkey primary key,
+    token_hash bytea not null,
+    constraint invitation_tokens_invitation_id_fkey
+    foreign key (invitation_id) references public.invitations (id) on delete cascade,
+    constraint token_opens_one_invitation unique (token_hash),
+    constraint token_hash_is_sha256 check (octet_length(token_hash) = 32)
+);
+comment on table identity.invitation_tokens is
+'SHA-256 of the secret in the invitation link. The secret itself is shown once and stored nowhere.';
+
+create function identity.token_hash(token text)
+returns bytea
+language sql
+immutable
+parallel safe
+return sha256(convert_to(token, 'UTF8'));
+comment on function identity.token_hash(text) is
+'A fast hash is enough: the tokens have 244 random bits, nobody guesses them.';
+
+create function identity.invite_member(
+    inout organization_id uuid, inout email text, inout role text,
+    out id uuid, out expires_at timestamptz, out token text
+)
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+    v_caller public.memberships := identity.require_role(invite_member.organization_id, 'admin');
+begin
+    perform identity.require_rank_over(v_caller, invite_member.role);
+    invite_member.email := lower(btrim(invite_member.email));
+
+    if exists (
+        select from public.memberships as m
+        join public.profiles as p on p.id = m.user_id
+        where m.organization_id = v_caller.organization_id and p.email = invite_member.email
+    ) then
+        perform core.fail('conflict', 'This person is a member already.', jsonb_build_object('field', 'email'));
+    end if;
+
+    insert into public.invitations as i (organization_id, email, role, invited_by)
+    values (v_caller.organization_id, invite_member.email, invite_member.role, v_caller.user_id)
+    on conflict (organization_id, email) where accepted_at is null and revoked_at is null
+    do update set
+        role = excluded.role, invited_by = excluded.invited_by, expires_at = excluded.expires_at
+    returning i.id, i.expires_at into invite_member.id, invite_member.expires_at;
+
+    invite_member.token := replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', '');
+    insert into identity.invitation_tokens (invitation_id, token_hash)
+    values (invite_member.id, identity.token_hash(invite_member.token))
+    on conflict (invitation_id) do update set token_hash = excluded.token_hash;
+end
+$$;
+comment on function identity.invite_member(uuid, text, text) is
+'Opens an invitation, or renews the open one for this address: the newest link alone is valid, so that a repeated call is harmless.
+Definer because clients write neither invitations nor tokens.';
+
+create function identity.accept_invitation(token text)
+returns public.memberships
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+    v_caller public.profiles := identity.require_profile();
+    v_invitation public.invitations;
+    v_membership public.memberships;
+begin
+    select i.* into v_invitation
+    from identity.invitation_tokens as t
+    join public.invitations as i on i.id = t.invitation_id
+    where t.token_hash = identity.token_hash(token);
+    if not found then
+        perform core.fail('not_found', 'This invitation does not exist or was replaced by a newer one.');
+    end if;
+
+    -- The same order of locks as everywhere: organization first.
+    perform from public.organizations as o where o.id = v_invitation.organization_id for no key update;
+    select i.* into strict v_invitation
+    from public.invitations as i where i.id = v_invitation.id
+    for update;
+
+    if not exists (
+        select from auth.users as u
+        where u.id = v_caller.id and lower(u.email) = v_invitation.email and u.email_confirmed_at is not null
+    ) then
+        perform core.fail('forbidden', 'This invitation is for another e-mail address. Sign in with that one.');
+    end if;
+    if v_invitation.accepted_at is not null then
+        perform core.fail('invalid_state', 'This invitation was used already.', '{"reason": "accepted"}');
+    end if;
+    if v_invitation.revoked_at is not null then
+        perform core.fail('invalid_state', 'This invitation was revoked.', '{"reason": "revoked"}');
+    end if;
+    if v_invitation.expires_at <= now() then
+        perform core.fail('invalid_state', 'This invitation has expired. Ask for a new one.', '{"reason": "expired"}');
+    end if;
+    if not exists (
+        select from public.memberships as m
+        join public.organizations as o on o.id = m.organization_id and o.deleted_at is null
+        where
+            m.organization_id = v_invitation.organization_id
+            and m.user_id = v_invitation.invited_by
+            and identity.rank(m.role) >= greatest(identity.rank('admin'), identity.rank(v_invitation.role))
+    ) then
+        perform core.fail(
+            'invalid_state', 'Whoever invited you may not do so any more. Ask for a new invitation.',
+            '{"reason": "inviter_lost_role"}'
+        );
+    end if;
+
+    insert into public.memberships (organization_id, user_id, role)
+    values (v_invitation.organization_id, v_caller.id, v_invitation.role)
+    on conflict on constraint memberships_pkey do nothing
+    returning * into v_membership;
+    if v_membership.user_id is null then
+        perform core.fail('conflict', 'You are a member already.');
+    end if;
+
+    update public.invitations as i
+    set accepted_at = now(), accepted_by = v_caller.id
+    where i.id = v_invitation.id;
+    return v_membership;
+end
+$$;
+comment on function identity.accept_invitation(text) is
+'Joins the organization of a valid invitation, for the confirmed owner of its address. Definer because guests are not members yet.';
+
+create function identity.revoke_invitation(invitation_id uuid)
+returns public.invitations
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+    v_caller public.memberships;
+    v_invitation public.invitations;
+begin
+    v_caller := identity.require_role(
+        (select i.organization_id from public.invitations as i where i.id = revoke_invitation.invitation_id), 'admin'
+    );
+    update public.invitations as i
+    set revoked_at = now()
+    where i.id = revoke_invitation.invitation_id and i.accepted_at is null and i.revoked_at is null
+    returning i.* into v_invitation;
+    if not found then
+        perform core.fail('invalid_state', 'This invitation is not open any more.');
+    end if;
+    return v_invitation;
+end
+$$;
+comment on function identity.revoke_invitation(uuid) is
+'Closes an open invitation of an organization that the caller administers. Definer because clients do not write invitations.';

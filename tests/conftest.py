@@ -1,0 +1,92 @@
+"""A stack of its own for the test run, and a migrated database of its own for each test that wants one."""
+
+from __future__ import annotations
+
+import shutil
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+from psycopg import sql
+from pytest_postgresql.janitor import DatabaseJanitor
+
+from scripts.stack.database import migrate, prepare
+from scripts.stack.ports import free_port_base
+from scripts.stack.settings import Settings
+from scripts.stack.stack import Stack
+from tests.acting import World
+
+TEMPLATE = "migrated"
+
+
+@pytest.fixture(scope="session")
+def local_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Everything that `make up` starts, beside whatever else runs on this machine."""
+    state: Path = tmp_path_factory.mktemp("stack")
+    stack = Stack(Settings(state=state, port=free_port_base()))
+    stack.up()
+    yield stack
+    stack.down()
+    shutil.rmtree(state, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def stack(local_stack: Stack) -> dict[str, str]:
+    """The content of its stack.env."""
+    return local_stack.env
+
+
+def _janitor(stack: Stack, dbname: str, template: str | None = None) -> DatabaseJanitor:
+    url = urlsplit(stack.superuser_url())
+    return DatabaseJanitor(
+        user=url.username or "",
+        password=url.password,
+        host=url.hostname or "",
+        port=url.port or 0,
+        dbname=dbname,
+        template_dbname=template,
+        as_template=template is None,
+    )
+
+
+def _at(url: str, dbname: str) -> str:
+    return urlsplit(url)._replace(path=f"/{dbname}").geturl()
+
+
+@pytest.fixture(scope="session")
+def template(local_stack: Stack) -> Iterator[str]:
+    """A database with all migrations and no data, to be cloned."""
+    with _janitor(local_stack, TEMPLATE):
+        prepare(local_stack.superuser_url(TEMPLATE))
+        migrate(_at(local_stack.env["DATABASE_URL"], TEMPLATE), seed=False)
+        yield TEMPLATE
+
+
+@pytest.fixture
+def world(local_stack: Stack, template: str) -> Iterator[World]:
+    """A migrated, empty database that belongs to one test."""
+    dbname = f"world_{uuid.uuid4().hex[:12]}"
+    with _janitor(local_stack, dbname, template):
+        # A clone belongs to whoever cloned it; on Supabase a database belongs to postgres.
+        with psycopg.connect(local_stack.superuser_url()) as connection:
+            connection.execute(sql.SQL("alter database {} owner to postgres").format(sql.Identifier(dbname)))
+        yield World(
+            superuser_url=local_stack.superuser_url(dbname),
+            database_url=_at(local_stack.env["DATABASE_URL"], dbname),
+            authenticator_url=_at(local_stack.env["AUTHENTICATOR_DATABASE_URL"], dbname),
+        )
+
+
+@pytest.fixture
+def database_url(world: World) -> str:
+    """The same database, as `postgres`."""
+    return world.database_url
+
+
+@pytest.fixture
+def superuser_url(world: World) -> str:
+    """The same database, as `supabase_admin`."""
+    return world.superuser_url
