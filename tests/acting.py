@@ -1,4 +1,4 @@
-"""Acting on a database as the Data API would: as a named person, through the real API roles, never as superuser."""
+"""Acting on a database as the Data API does: as a named person, through the real API roles."""
 
 from __future__ import annotations
 
@@ -25,9 +25,12 @@ class Caller:
     claims: Row
 
     @contextmanager
-    def transaction(self) -> Iterator[psycopg.Connection[DictRow]]:
+    def transaction(
+        self, isolation: psycopg.IsolationLevel | None = None
+    ) -> Iterator[psycopg.Connection[DictRow]]:
         """One connection in one open transaction, committed at the end: for races."""
         with psycopg.connect(self.authenticator_url, row_factory=dict_row) as connection:
+            connection.isolation_level = isolation
             connection.execute("select set_config('role', %s, true)", [self.role])
             connection.execute("select set_config('request.jwt.claims', %s, true)", [json.dumps(self.claims)])
             yield connection
@@ -92,7 +95,7 @@ class World:
             return cursor.fetchall() if cursor.description else []
 
     def as_dba(self, query: LiteralString, *parameters: object) -> list[Row]:
-        """A statement of whoever runs migrations, to arrange what no client can or to look behind policies."""
+        """A statement of whoever runs migrations: arranges what no client can, looks behind policies."""
         with psycopg.connect(self.database_url, row_factory=dict_row) as connection:
             cursor = connection.execute(query, parameters)
             return cursor.fetchall() if cursor.description else []

@@ -139,7 +139,11 @@ def test_members_and_strangers_see_no_invitations_and_nobody_writes_them(world: 
     assert stranger.rows("select * from invitations") == []
     for caller in (owner, member, stranger, world.service):
         with refused("42501"):
-            caller.rows("insert into invitations (organization_id, email, invited_by) values (%s, 'a@b.cd', %s)", organization, owner.id)  # fmt: skip
+            caller.rows(
+                "insert into invitations (organization_id, email, invited_by) values (%s, 'a@b.cd', %s)",
+                organization,
+                owner.id,
+            )
         with refused("42501"):
             caller.rows("update invitations set role = 'owner'")
         with refused("42501"):

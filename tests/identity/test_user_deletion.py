@@ -15,8 +15,13 @@ def test_the_profile_is_anonymous_and_the_person_sees_nothing_any_more(world: Wo
         "select email, name, role, deleted_at is not null as deleted from public.profiles"
     )
     assert profile == {"email": None, "name": None, "role": "user", "deleted": True}
-    for table in ("profiles", "projects", "tasks", "memberships"):
-        assert ada.rows(f"select * from {table}") == []  # type: ignore[arg-type]  # a fixed list
+    for query in (
+        "select id from profiles",
+        "select id from projects",
+        "select id from tasks",
+        "select user_id from memberships",
+    ):
+        assert ada.rows(query) == []
     for call in ("select create_organization('x')", "select edge.me()"):
         with refused("not_authenticated"):
             ada.rows(call)
