@@ -24,7 +24,9 @@ users as (
     returning id, email
 )
 
-insert into auth.identities (id, provider_id, user_id, provider, identity_data, last_sign_in_at, created_at, updated_at)
+insert into auth.identities (
+    id, provider_id, user_id, provider, identity_data, last_sign_in_at, created_at, updated_at
+)
 select
     gen_random_uuid(), u.id::text, u.id, 'email',
     jsonb_build_object('sub', u.id, 'email', u.email, 'email_verified', true), now(), now(), now()
@@ -68,8 +70,12 @@ on conflict (id) do nothing;
 
 insert into public.tasks (id, project_id, user_id, title, status, value)
 values
-('00000000-0000-4000-8000-000000000301', '00000000-0000-4000-8000-000000000201',
- '00000000-0000-4000-8000-000000000001', 'Write note G', 'in_progress', 25),
-('00000000-0000-4000-8000-000000000302', '00000000-0000-4000-8000-000000000202',
- '00000000-0000-4000-8000-000000000002', 'Cut to 29.98 cm', 'done', 1)
+(
+    '00000000-0000-4000-8000-000000000301', '00000000-0000-4000-8000-000000000201',
+    '00000000-0000-4000-8000-000000000001', 'Write note G', 'in_progress', 25
+),
+(
+    '00000000-0000-4000-8000-000000000302', '00000000-0000-4000-8000-000000000202',
+    '00000000-0000-4000-8000-000000000002', 'Cut to 29.98 cm', 'done', 1
+)
 on conflict (id) do nothing;

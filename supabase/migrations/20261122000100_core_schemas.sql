@@ -12,6 +12,14 @@ comment on schema identity is 'Internals of people and organizations: secrets, a
 create schema edge;
 comment on schema edge is 'The whole contract between SQL and the edge service: it may execute these functions and nothing else.';
 
+-- A definer function looks for types in pg_temp before anything else, so nobody who
+-- can only call functions may put something there.
+do $$
+begin
+    execute format('revoke temporary on database %I from public', current_database());
+end
+$$;
+
 -- Global, because with `in schema` this statement is a silent no-op.
 alter default privileges revoke execute on functions from public;
 

@@ -20,7 +20,7 @@ insert into core.errors (code, http_status, meaning) values
 ('forbidden', 403, 'The caller is known but may not do this.'),
 ('not_found', 404, 'The object does not exist, or the caller may not know that it does.'),
 ('method_not_allowed', 405, 'The address exists, but not for this HTTP method.'),
-('conflict', 409, 'It collides with something that exists, or an idempotency key was reused for another request.'),
+('conflict', 409, 'It collides with what exists, or its idempotency key was used for another request.'),
 ('invalid_state', 409, 'The object is in a state that does not allow this.'),
 ('payload_too_large', 413, 'The request body is larger than the endpoint accepts.'),
 ('validation_failed', 422, 'A value breaks a rule; detail names the field and the rule.'),

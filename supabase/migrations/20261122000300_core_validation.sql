@@ -29,11 +29,14 @@ returns boolean
 language sql
 immutable
 parallel safe
-return
-    char_length(value) <= max_length
-    and btrim(value) <> ''
+set search_path = ''
+as $$
     -- no control characters, no invisible reordering of what people read
-    and value !~ U&'[\0001-\001F\007F-\009F\200B-\200F\2028-\202E\2066-\2069\FEFF]';
+    select
+        char_length(value) <= max_length
+        and btrim(value) <> ''
+        and value !~ U&'[\0001-\001F\007F-\009F\200B-\200F\2028-\202E\2066-\2069\FEFF]';
+$$;
 comment on function core.is_one_line(text, integer) is
 'True for what people see as one non-empty line: bounded, without control characters or bidirectional overrides.';
 
@@ -42,10 +45,13 @@ returns boolean
 language sql
 immutable
 parallel safe
-return
-    char_length(value) <= 320
-    and value = lower(value)
-    and value ~ '^[^[:space:][:cntrl:]@<>,;"]+@[^[:space:][:cntrl:]@<>,;"]+\.[^[:space:][:cntrl:]@<>,;".]+$';
+set search_path = ''
+as $$
+    select
+        char_length(value) <= 320
+        and value = lower(value)
+        and value ~ '^[^[:space:][:cntrl:]@<>,;"]+@[^[:space:][:cntrl:]@<>,;"]+\.[^[:space:][:cntrl:]@<>,;".]+$';
+$$;
 comment on function core.is_email(text) is
 'True for a lower-case address that mail can be sent to: one @, a dotted host, nothing that could break a header.';
 
@@ -54,6 +60,7 @@ returns boolean
 language sql
 immutable
 parallel safe
+set search_path = ''
 return jsonb_typeof(value) = 'object' and octet_length(value::text) <= max_bytes;
 comment on function core.is_small_object(jsonb, integer) is
 'True for a JSON object within a size, so that no client can park megabytes in a row.';

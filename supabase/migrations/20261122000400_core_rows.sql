@@ -8,6 +8,7 @@ returns boolean
 language sql
 stable
 parallel safe
+set search_path = ''
 return current_user in ('anon', 'authenticated', 'service_role');
 comment on function core.is_api_role() is
 'True while a statement runs as a client of the Data API and not inside a definer function or for a DBA.';

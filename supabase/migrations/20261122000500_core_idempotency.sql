@@ -60,6 +60,7 @@ create function core.remember(user_id uuid, operation text, key text, response j
 returns void
 language sql
 volatile
+set search_path = ''
 begin atomic
     update core.idempotency_keys as k
     set response = remember.response

@@ -13,7 +13,7 @@ end
 $$;
 comment on role edge_service is 'Login of the edge and its workers: owns nothing, bypasses nothing, executes schema edge.';
 
-grant anon, authenticated to edge_service with inherit false, set true;
+grant anon, authenticated to edge_service with inherit false, set true; -- noqa: PRS
 
 -- A forgotten transaction would hold back vacuum for everyone.
 alter role edge_service set statement_timeout = '15s';

@@ -86,4 +86,4 @@ begin
 end
 $$;
 comment on function identity.require_profile() is
-'Who is calling? Every RPC starts with it, so that neither a visitor nor the still valid token of a deleted user gets further. Definer like my_profile.';
+'Who is calling? Every RPC starts with it, so that neither a visitor nor the still valid token of a deleted user gets further. Definer because it reads profiles past their policies, for the caller alone.';

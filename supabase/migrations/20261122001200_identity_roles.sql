@@ -65,6 +65,7 @@ create function public.admin_set_role(user_id uuid, role text)
 returns public.profiles
 language sql
 volatile
+set search_path = ''
 return identity.admin_set_role(user_id, role);
 comment on function public.admin_set_role(uuid, text) is
 'Super admins: make a user a user, admin or super_admin. Returns the profile.';

@@ -36,14 +36,16 @@ create function edge.me()
 returns jsonb
 language sql
 stable
+set search_path = ''
 begin atomic
-    select jsonb_build_object(
-        'user_id', p.id,
-        'email', p.email,
-        'name', p.name,
-        'role', p.role,
-        'subscription_tier', p.subscription_tier
-    )
+    select
+        jsonb_build_object(
+            'user_id', p.id,
+            'email', p.email,
+            'name', p.name,
+            'role', p.role,
+            'subscription_tier', p.subscription_tier
+        )
     from identity.require_profile() as p;
 end;
 comment on function edge.me() is

@@ -35,7 +35,8 @@ create table public.memberships (
     created_at timestamptz not null default now(),
     updated_at timestamptz not null default now(),
     constraint memberships_pkey primary key (organization_id, user_id),
-    constraint memberships_organization_id_fkey foreign key (organization_id) references public.organizations (id),
+    constraint memberships_organization_id_fkey
+    foreign key (organization_id) references public.organizations (id),
     constraint memberships_user_id_fkey foreign key (user_id) references public.profiles (id),
     constraint role_is_known check (core.valid(
         role in ('owner', 'admin', 'member'), 'role', 'owner, admin or member'
@@ -56,7 +57,10 @@ execute function core.refuse_change('An organization keeps its id and its date o
 create trigger _110_refuse_self_promotion
 before update on public.organizations
 for each row
-when (core.is_api_role() and (old.subscription_tier, old.deleted_at) is distinct from (new.subscription_tier, new.deleted_at))
+when (
+    core.is_api_role()
+    and (old.subscription_tier, old.deleted_at) is distinct from (new.subscription_tier, new.deleted_at)
+)
 execute function core.refuse_change('The tier of an organization follows its subscription.');
 
 create trigger _200_touch

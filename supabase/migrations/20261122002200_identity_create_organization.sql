@@ -69,10 +69,13 @@ $$;
 comment on function identity.create_organization(text, text, text) is
 'Founds an organization with the caller as owner. Definer because clients write neither organizations nor memberships.';
 
-create function public.create_organization(name text, slug text default null, idempotency_key text default null)
+create function public.create_organization(
+    name text, slug text default null, idempotency_key text default null
+)
 returns public.organizations
 language sql
 volatile
+set search_path = ''
 return identity.create_organization(name, slug, idempotency_key);
 comment on function public.create_organization(text, text, text) is
 'Found an organization and be its owner. Without a slug one is made from the name. Repeat with the same idempotency_key to be safe.';

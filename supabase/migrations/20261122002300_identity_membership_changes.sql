@@ -8,6 +8,7 @@ returns integer
 language sql
 immutable
 parallel safe
+set search_path = ''
 return case role when 'owner' then 3 when 'admin' then 2 when 'member' then 1 end;
 comment on function identity.rank(text) is 'Orders the roles of an organization: owner > admin > member. Null for no role.';
 

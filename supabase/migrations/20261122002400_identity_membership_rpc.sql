@@ -6,6 +6,7 @@ create function public.set_member_role(organization_id uuid, user_id uuid, role 
 returns public.memberships
 language sql
 volatile
+set search_path = ''
 return identity.set_member_role(organization_id, user_id, role);
 comment on function public.set_member_role(uuid, uuid, text) is
 'Admins and owners: change a member''s role, never above or over your own. Returns the membership.';
@@ -14,6 +15,7 @@ create function public.remove_member(organization_id uuid, user_id uuid)
 returns void
 language sql
 volatile
+set search_path = ''
 return identity.remove_member(organization_id, user_id);
 comment on function public.remove_member(uuid, uuid) is
 'Admins and owners: remove a member whose role is not above yours.';
@@ -22,6 +24,7 @@ create function public.leave_organization(organization_id uuid)
 returns void
 language sql
 volatile
+set search_path = ''
 return identity.leave_organization(organization_id);
 comment on function public.leave_organization(uuid) is
 'Leave an organization. Its last owner transfers the ownership first.';
@@ -30,6 +33,7 @@ create function public.transfer_ownership(organization_id uuid, user_id uuid)
 returns public.memberships
 language sql
 volatile
+set search_path = ''
 return identity.transfer_ownership(organization_id, user_id);
 comment on function public.transfer_ownership(uuid, uuid) is
 'Owners: make another member the owner and become an admin. Returns the new owner''s membership.';
@@ -56,6 +60,7 @@ create function public.organization_members(organization_id uuid)
 returns table (user_id uuid, name text, email text, role text, joined_at timestamptz)
 language sql
 stable
+set search_path = ''
 begin atomic
     select m.user_id, m.name, m.email, m.role, m.joined_at
     from identity.organization_members(organization_members.organization_id) as m;

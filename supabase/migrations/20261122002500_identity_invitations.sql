@@ -14,7 +14,8 @@ create table public.invitations (
     accepted_at timestamptz,
     accepted_by uuid,
     revoked_at timestamptz,
-    constraint invitations_organization_id_fkey foreign key (organization_id) references public.organizations (id),
+    constraint invitations_organization_id_fkey
+    foreign key (organization_id) references public.organizations (id),
     constraint invitations_invited_by_fkey foreign key (invited_by) references public.profiles (id),
     constraint invitations_accepted_by_fkey foreign key (accepted_by) references public.profiles (id),
     constraint email_is_an_address check (core.valid(core.is_email(email), 'email', 'an e-mail address')),
@@ -50,45 +51,66 @@ returns bytea
 language sql
 immutable
 parallel safe
+set search_path = ''
 return sha256(convert_to(token, 'UTF8'));
 comment on function identity.token_hash(text) is
 'A fast hash is enough: the tokens have 244 random bits, nobody guesses them.';
 
-create function identity.invite_member(
-    inout organization_id uuid, inout email text, inout role text,
-    out id uuid, out expires_at timestamptz, out token text
-)
+create type public.issued_invitation as (
+    id uuid,
+    organization_id uuid,
+    email text,
+    role text,
+    expires_at timestamptz,
+    token text
+);
+comment on type public.issued_invitation is
+'What invite_member returns: the invitation and, this one time, the secret of its link.';
+
+create function identity.open_invitation(inviter public.memberships, guest_email text, guest_role text)
+returns public.issued_invitation
+language sql
+volatile
+set search_path = ''
+as $$
+    insert into public.invitations as i (organization_id, email, role, invited_by)
+    values (inviter.organization_id, guest_email, guest_role, inviter.user_id)
+    on conflict (organization_id, email) where accepted_at is null and revoked_at is null
+    do update set role = excluded.role, invited_by = excluded.invited_by, expires_at = excluded.expires_at
+    returning i.id, i.organization_id, i.email, i.role, i.expires_at, null::text;
+$$;
+comment on function identity.open_invitation(public.memberships, text, text) is
+'The one open invitation of this address, new or renewed by this inviter.';
+
+create function identity.invite_member(organization_id uuid, email text, role text)
+returns public.issued_invitation
 language plpgsql
 volatile
 security definer
 set search_path = ''
 as $$
-#variable_conflict use_column
 declare
-    v_caller public.memberships := identity.require_role(invite_member.organization_id, 'admin');
+    v_caller public.memberships := identity.require_role(organization_id, 'admin');
+    v_email text := lower(btrim(email));
+    v_issued public.issued_invitation;
 begin
-    perform identity.require_rank_over(v_caller, invite_member.role);
-    invite_member.email := lower(btrim(invite_member.email));
+    perform identity.require_rank_over(v_caller, role);
 
     if exists (
         select from public.memberships as m
         join public.profiles as p on p.id = m.user_id
-        where m.organization_id = v_caller.organization_id and p.email = invite_member.email
+        where m.organization_id = v_caller.organization_id and p.email = v_email
     ) then
         perform core.fail('conflict', 'This person is a member already.', jsonb_build_object('field', 'email'));
     end if;
 
-    insert into public.invitations as i (organization_id, email, role, invited_by)
-    values (v_caller.organization_id, invite_member.email, invite_member.role, v_caller.user_id)
-    on conflict (organization_id, email) where accepted_at is null and revoked_at is null
-    do update set
-        role = excluded.role, invited_by = excluded.invited_by, expires_at = excluded.expires_at
-    returning i.id, i.expires_at into invite_member.id, invite_member.expires_at;
+    v_issued := identity.open_invitation(v_caller, v_email, role);
+    v_issued.token := replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', '');
 
-    invite_member.token := replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', '');
-    insert into identity.invitation_tokens (invitation_id, token_hash)
-    values (invite_member.id, identity.token_hash(invite_member.token))
-    on conflict (invitation_id) do update set token_hash = excluded.token_hash;
+    insert into identity.invitation_tokens as t (invitation_id, token_hash)
+    values (v_issued.id, identity.token_hash(v_issued.token))
+    on conflict on constraint invitation_tokens_pkey do update set token_hash = excluded.token_hash;
+    return v_issued;
 end
 $$;
 comment on function identity.invite_member(uuid, text, text) is

@@ -13,7 +13,8 @@ create table public.projects (
     updated_at timestamptz not null default now(),
     deleted_at timestamptz,
     constraint projects_user_id_fkey foreign key (user_id) references public.profiles (id),
-    constraint projects_organization_id_fkey foreign key (organization_id) references public.organizations (id),
+    constraint projects_organization_id_fkey
+    foreign key (organization_id) references public.organizations (id),
     constraint name_is_one_line check (core.valid(
         core.is_one_line(name, 200), 'name', 'one line of 1 to 200 characters'
     )),

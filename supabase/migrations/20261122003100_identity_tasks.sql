@@ -15,7 +15,8 @@ create table public.tasks (
     deleted_at timestamptz,
     constraint tasks_project_id_fkey foreign key (project_id) references public.projects (id),
     constraint tasks_user_id_fkey foreign key (user_id) references public.profiles (id),
-    constraint tasks_organization_id_fkey foreign key (organization_id) references public.organizations (id),
+    constraint tasks_organization_id_fkey
+    foreign key (organization_id) references public.organizations (id),
     constraint title_is_one_line check (core.valid(
         title = '' or core.is_one_line(title, 500), 'title', 'one line of at most 500 characters'
     )),

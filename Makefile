@@ -1,0 +1,56 @@
+# Every target first brings the environment up to date; `make PYTHON=python3.12 …` chooses its Python.
+PYTHON ?= python3
+BIN := .venv/bin
+STACK := $(BIN)/python -m scripts.stack
+
+.DEFAULT_GOAL := help
+.PHONY: help env up down status logs reset test check gates fmt types generate lock
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' $(MAKEFILE_LIST)
+
+env: ## create or update .venv and node_modules
+	@$(PYTHON) scripts/bootstrap.py
+
+up: env ## start the stack; GROUNDWORK_PORT and GROUNDWORK_STATE move it
+	@$(STACK) up
+
+down: env ## stop it; data stays
+	@$(STACK) down
+
+status: env ## what runs; fails unless everything does
+	@$(STACK) status
+
+logs: env ## its logs; PART=edge for one, FOLLOW=1 to go on
+	@$(STACK) logs $(PART) $(if $(FOLLOW),--follow)
+
+reset: env ## drop its data and start afresh
+	@$(STACK) reset
+
+test: gates ## everything that proves the project
+	$(BIN)/python -m pytest
+
+check: gates ## the quick half of it: static gates and the tests of the architecture
+	$(BIN)/python -m pytest tests/architecture
+
+gates: env
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/sqlfluff lint --disable-progress-bar supabase
+	$(BIN)/squawk supabase/migrations/*.sql
+	scripts/policies check
+
+fmt: env ## format the code
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+types: env ## generate the client types from the schema
+	scripts/generate types
+
+generate: env ## generate types, access contract and the table of ERRORS.md
+	scripts/generate
+
+lock: env ## pin what pyproject.toml and package.json ask for
+	$(BIN)/uv pip compile pyproject.toml --quiet --group dev --universal --python-version 3.11 --generate-hashes -o requirements.lock
+	$(BIN)/npm install --package-lock-only

@@ -1,0 +1,95 @@
+"""The application: what it is made of, and in which order."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Final
+
+from litestar import Litestar, Router
+from litestar.config.cors import CORSConfig
+from litestar.datastructures import State
+from litestar.di import Provide
+from litestar.types import ASGIApp, ControllerRouterHandler
+
+from edge.auth import TokenVerifier, provide_user, require_user
+from edge.database import Database
+from edge.exchange import observed
+from edge.health import health_router
+from edge.jwks import Jwks
+from edge.logs import configure_logs, log_exchange
+from edge.me import read_me
+from edge.metrics import Metrics, read_metrics
+from edge.openapi import NEEDS_USER, openapi_config
+from edge.problems import answer_with_problem
+from edge.request_id import HEADER, with_request_id
+from edge.security_headers import add_security_headers
+from edge.settings import Settings, load_settings
+
+MAX_BODY_BYTES: Final = 1_048_576
+
+USER_ROUTES: Final[Sequence[ControllerRouterHandler]] = (read_me,)
+"""Below /v1, each only for a signed-in user."""
+OPEN_ROUTES: Final[Sequence[ControllerRouterHandler]] = (health_router, read_metrics)
+"""For anyone who reaches the port, or with their own proof of who is asking."""
+
+
+def create_app(
+    settings: Settings,
+    user_routes: Sequence[ControllerRouterHandler] = USER_ROUTES,
+    open_routes: Sequence[ControllerRouterHandler] = OPEN_ROUTES,
+) -> ASGIApp:
+    """Build the service; it connects to nothing before it serves."""
+    database = Database(settings.database_url, settings.pool_size)
+    verifier = TokenVerifier(Jwks(settings.jwks_url), settings.jwt_issuer, settings.jwt_secret)
+    metrics = Metrics(database)
+
+    @asynccontextmanager
+    async def resources(_: Litestar) -> AsyncIterator[None]:
+        async with database.opened():
+            yield
+
+    litestar = Litestar(
+        route_handlers=[_user_router(user_routes), *open_routes],
+        state=State({"database": database, "verifier": verifier, "metrics": metrics}),
+        dependencies={"database": Provide(lambda: database, sync_to_thread=False, use_cache=True)},
+        lifespan=[resources],
+        exception_handlers={Exception: answer_with_problem},
+        before_send=[add_security_headers],
+        cors_config=_cors(settings.cors_origins),
+        openapi_config=openapi_config(),
+        request_max_body_size=MAX_BODY_BYTES,
+        logging_config=None,
+        debug=False,
+    )
+    return with_request_id(observed(litestar, log_exchange, metrics.count))
+
+
+def create_worker_app() -> ASGIApp:
+    """What each worker process of the server loads."""
+    settings = load_settings(os.environ)
+    configure_logs(settings.log_format)
+    return create_app(settings)
+
+
+def _user_router(routes: Sequence[ControllerRouterHandler]) -> Router:
+    return Router(
+        "/v1",
+        route_handlers=routes,
+        guards=[require_user],
+        dependencies={"user": Provide(provide_user)},
+        security=NEEDS_USER,
+        tags=["user"],
+    )
+
+
+def _cors(origins: tuple[str, ...]) -> CORSConfig | None:
+    if not origins:
+        return None
+    return CORSConfig(
+        allow_origins=list(origins),
+        allow_methods=["GET", "POST"],
+        allow_headers=["Authorization", "Content-Type", HEADER],
+        expose_headers=[HEADER, "Retry-After"],
+    )

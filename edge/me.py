@@ -1,0 +1,31 @@
+"""GET /v1/me: the signed-in user as the database knows him."""
+
+from __future__ import annotations
+
+from typing import Literal
+from uuid import UUID
+
+import msgspec
+from litestar import get
+from litestar.di import NamedDependency
+
+from edge import queries
+from edge.auth import User
+from edge.database import Database
+from edge.problems import USER_ERRORS, problem_responses
+
+
+class Me(msgspec.Struct):
+    """Role and tier are the database's word, whatever the token claims."""
+
+    user_id: UUID
+    email: str | None
+    name: str | None
+    role: Literal["user", "admin", "super_admin"]
+    subscription_tier: Literal["free", "pro"]
+
+
+@get("/me", summary="The signed-in user", responses=problem_responses(*USER_ERRORS))
+async def read_me(database: NamedDependency[Database], user: NamedDependency[User]) -> Me:
+    """The caller's own profile."""
+    return msgspec.convert(await database.on_behalf_of(user).call(queries.ME), Me)

@@ -1,0 +1,19 @@
+"""All SQL that the edge runs: the envelope of a transaction, and calls of functions in schema edge."""
+
+from __future__ import annotations
+
+from typing import Final, LiteralString
+
+ACT_AS_SERVICE: Final[LiteralString] = """
+select set_config('request.headers', %(headers)s, true)
+"""
+
+ACT_AS_USER: Final[LiteralString] = """
+select set_config('role', 'authenticated', true),
+       set_config('request.jwt.claims', %(claims)s, true),
+       set_config('request.headers', %(headers)s, true)
+"""
+"""As the Data API does it, so that policies and functions cannot tell the two apart."""
+
+READY: Final[LiteralString] = "select edge.ready()"
+ME: Final[LiteralString] = "select edge.me()"

@@ -1,0 +1,158 @@
+"""What the environment tells the process: read once, checked whole, never changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, NamedTuple
+from urllib.parse import urlsplit
+
+import msgspec
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
+
+
+class Secret:
+    """A text that is used but never shown: its repr says nothing."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        return self._text
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that may differ between two deployments of the same code."""
+
+    host: str
+    port: int
+    workers: int
+    log_format: Literal["json", "console"]
+    cors_origins: tuple[str, ...]
+    database_url: Secret
+    pool_size: int
+    """Connections that one worker may hold open."""
+    jwks_url: str
+    jwt_issuer: str
+    jwt_secret: Secret | None
+    """Legacy HS256 secret; without it only tokens signed by a key of the JWKS are accepted."""
+
+
+class SettingsError(Exception):
+    """The environment is incomplete or malformed; `problems` names every variable concerned."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("The edge cannot start:\n" + "\n".join(f"  {problem}" for problem in problems))
+        self.problems = problems
+
+
+def load_settings(environ: Mapping[str, str]) -> Settings:
+    """Read the settings from `environ`; an empty variable counts as unset.
+
+    Raises `SettingsError` with all problems at once. Values are never repeated in messages.
+    """
+    values: dict[str, Any] = {}
+    problems = []
+    for variable in _VARIABLES:
+        text = environ.get(variable.name, "").strip() or variable.default
+        if text is None:
+            problems.append(f"{variable.name} is missing; it must be {variable.rule}")
+            continue
+        try:
+            values[variable.field] = variable.parse(text)
+        except ValueError:
+            problems.append(f"{variable.name} must be {variable.rule}")
+    if problems:
+        raise SettingsError(problems)
+
+    auth_url = f"{values.pop('supabase_url')}/auth/v1"
+    values["jwks_url"] = values["jwks_url"] or f"{auth_url}/.well-known/jwks.json"
+    values["jwt_issuer"] = values["jwt_issuer"] or auth_url
+    return Settings(**values)
+
+
+class _Variable(NamedTuple):
+    field: str
+    name: str
+    default: str | None
+    parse: Callable[[str], object]
+    rule: str
+
+
+def _integer(lowest: int, highest: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        number = int(text)
+        if not lowest <= number <= highest:
+            raise ValueError
+        return number
+
+    return parse
+
+
+def _http_url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError
+    return text.rstrip("/")
+
+
+def _optional_http_url(text: str) -> str:
+    return _http_url(text) if text else ""
+
+
+def _origins(text: str) -> tuple[str, ...]:
+    origins = tuple(_http_url(origin.strip()) for origin in text.split(",") if origin.strip())
+    if any(urlsplit(origin).path for origin in origins):
+        raise ValueError
+    return origins
+
+
+def _database_url(text: str) -> Secret:
+    if not text.startswith(("postgresql://", "postgres://")):
+        raise ValueError
+    try:
+        parts = conninfo_to_dict(text)
+    except ProgrammingError:
+        raise ValueError from None
+    if not parts.get("host") or not parts.get("user"):
+        raise ValueError
+    return Secret(text)
+
+
+def _jwt_secret(text: str) -> Secret | None:
+    if text and len(text) < 32:
+        raise ValueError
+    return Secret(text) if text else None
+
+
+def _log_format(text: str) -> str:
+    if text not in {"json", "console"}:
+        raise ValueError
+    return text
+
+
+_HTTP_URL = "an http(s) URL without query"
+_VARIABLES = (
+    _Variable("host", "EDGE_HOST", "127.0.0.1", str, "an address to listen on"),
+    _Variable("port", "EDGE_PORT", "8000", _integer(1, 65535), "a port number"),
+    _Variable("workers", "EDGE_WORKERS", "1", _integer(1, 64), "a number of processes, 1 to 64"),
+    _Variable("log_format", "EDGE_LOG_FORMAT", "json", _log_format, "json or console"),
+    _Variable("cors_origins", "EDGE_CORS_ORIGINS", "", _origins, "origins (https://app.example), by comma"),
+    _Variable(
+        "database_url",
+        "EDGE_DATABASE_URL",
+        None,
+        _database_url,
+        "a URL like postgresql://edge_service:password@host:5432/postgres",
+    ),
+    _Variable("pool_size", "EDGE_POOL_SIZE", "10", _integer(1, 200), "a number of connections, 1 to 200"),
+    _Variable("supabase_url", "SUPABASE_URL", None, _http_url, _HTTP_URL),
+    _Variable("jwks_url", "SUPABASE_JWKS_URL", "", _optional_http_url, _HTTP_URL),
+    _Variable("jwt_issuer", "SUPABASE_JWT_ISSUER", "", _optional_http_url, _HTTP_URL),
+    _Variable("jwt_secret", "SUPABASE_JWT_SECRET", "", _jwt_secret, "32 characters or longer"),
+)

@@ -1,0 +1,121 @@
+"""Where a stack keeps its state and which ports it listens on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from scripts.stack.errors import StackError
+
+ROOT = Path(__file__).resolve().parents[2]
+HOST = "127.0.0.1"
+DEFAULT_PORT = 55320
+PORTS_PER_STACK = 10
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One stack is one state directory and ten consecutive ports."""
+
+    state: Path = ROOT / ".local"
+    port: int = DEFAULT_PORT
+    project: Path = ROOT
+    """The directory that holds `supabase/`: configuration, migrations, seed."""
+    confirm_email: bool = False
+    """Whether sign-up waits for the link in the confirmation e-mail, as it does in production."""
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> Settings:
+        """Read GROUNDWORK_STATE, GROUNDWORK_PORT and GROUNDWORK_CONFIRM_EMAIL.
+
+        A stack stays on the port that it was started with until another is named.
+        """
+        state = (ROOT / Path(env.get("GROUNDWORK_STATE") or ".local").expanduser()).resolve()
+        port = env.get("GROUNDWORK_PORT") or _read(state / "port") or str(DEFAULT_PORT)
+        return cls(
+            state=state,
+            port=_port(port),
+            confirm_email=env.get("GROUNDWORK_CONFIRM_EMAIL") == "1",
+        )
+
+    def remember_port(self) -> None:
+        """Let later commands on this state directory find the stack where it is."""
+        (self.state / "port").write_text(f"{self.port}\n")
+
+    @property
+    def gateway_port(self) -> int:
+        return self.port + 1
+
+    @property
+    def postgres_port(self) -> int:
+        return self.port + 2
+
+    @property
+    def edge_port(self) -> int:
+        return self.port + 3
+
+    @property
+    def mail_port(self) -> int:
+        """The mailbox's page and API."""
+        return self.port + 4
+
+    @property
+    def smtp_port(self) -> int:
+        return self.port + 5
+
+    @property
+    def google_port(self) -> int:
+        return self.port + 6
+
+    @property
+    def supabase_url(self) -> str:
+        return f"http://{HOST}:{self.gateway_port}"
+
+    @property
+    def edge_url(self) -> str:
+        return f"http://{HOST}:{self.edge_port}"
+
+    @property
+    def mail_url(self) -> str:
+        return f"http://{HOST}:{self.mail_port}"
+
+    @property
+    def smtp_url(self) -> str:
+        return f"smtp://{HOST}:{self.smtp_port}"
+
+    @property
+    def google_url(self) -> str:
+        return f"http://{HOST}:{self.google_port}"
+
+    @property
+    def logs(self) -> Path:
+        return self.state / "logs"
+
+    @property
+    def run(self) -> Path:
+        """One file per running part: its pid and when that process was created."""
+        return self.state / "run"
+
+    @property
+    def storage(self) -> Path:
+        """What clients uploaded."""
+        return self.state / "storage"
+
+    @property
+    def env_file(self) -> Path:
+        return self.state / "stack.env"
+
+
+def _read(path: Path) -> str:
+    return path.read_text().strip() if path.is_file() else ""
+
+
+def _port(text: str) -> int:
+    highest = 65535 - PORTS_PER_STACK
+    if text.isdecimal() and 1024 <= int(text) <= highest:
+        return int(text)
+    raise StackError(
+        f"GROUNDWORK_PORT is {text!r}, but it has to be a number from 1024 to {highest}: "
+        f"the first of the {PORTS_PER_STACK} ports that the stack may use."
+    )

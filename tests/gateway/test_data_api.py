@@ -1,0 +1,126 @@
+"""The Data API with supabase-py on the real schema."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import httpx
+import pytest
+
+from supabase import Client
+from tests.gateway.conftest import NewPerson
+from tests.gateway.people import Person
+
+
+def make_project(person: Person, name: str = "Engine", **values: object) -> dict[str, Any]:
+    rows: Any = person.client.table("projects").insert({"name": name, **values}).execute().data
+    project: dict[str, Any] = rows[0]
+    return project
+
+
+def test_insert_answers_the_row_as_hosted_supabase_writes_it(person: Person) -> None:
+    project = make_project(person, data={"deep": [True, None, 1.5]})
+    assert (project["user_id"], project["name"]) == (person.id, "Engine")
+    assert project["data"] == {"deep": [True, None, 1.5]}
+    assert project["created_at"].endswith("+00:00")
+    assert "T" in project["created_at"]
+
+
+def test_embedding_filters_order_and_count(person: Person) -> None:
+    project = make_project(person)
+    tasks = [
+        {"project_id": project["id"], "title": title, "value": value}
+        for title, value in [("a", 1), ("b", 2.5)]
+    ]
+    person.client.table("tasks").insert(tasks).execute()
+    found: Any = (
+        person.client.table("projects")
+        .select("name, tasks(title, value)", count="exact")  # type: ignore[arg-type]
+        .eq("id", project["id"])
+        .order("title", desc=True, foreign_table="tasks")
+        .execute()
+    )
+    assert found.count == 1
+    assert found.data == [
+        {"name": "Engine", "tasks": [{"title": "b", "value": 2.5}, {"title": "a", "value": 1}]}
+    ]
+
+
+def test_update_and_delete(person: Person) -> None:
+    project = make_project(person)
+    rows: Any = (
+        person.client.table("projects").update({"name": "Mill"}).eq("id", project["id"]).execute().data
+    )
+    assert [row["name"] for row in rows] == ["Mill"]
+    person.client.table("projects").delete().eq("id", project["id"]).execute()
+    assert person.client.table("projects").select("id").execute().data == []
+
+
+def test_upsert_with_the_service_role(person: Person, service: Client) -> None:
+    project = make_project(person)
+    row = {"id": project["id"], "user_id": person.id, "name": "Upserted"}
+    with pytest.raises(Exception, match="permission denied"):
+        person.client.table("projects").upsert(row).execute()
+    assert names_of(person) == ["Engine"]
+
+
+def test_a_function_that_returns_a_row_answers_one_object(person: Person) -> None:
+    organization: Any = person.client.rpc("create_organization", {"name": "Mills & Co"}).execute().data
+    assert organization["name"] == "Mills & Co"
+    assert organization["slug"].startswith("mills-co")
+
+
+def test_rows_are_those_of_the_caller(new_person: NewPerson, http: httpx.Client) -> None:
+    owner, stranger = new_person(), new_person()
+    make_project(owner)
+    assert names_of(owner) == ["Engine"]
+    assert names_of(stranger) == []
+    assert http.get("/rest/v1/projects").status_code == 401
+
+
+def names_of(person: Person) -> list[str]:
+    rows: Any = person.client.table("projects").select("name").execute().data
+    return [row["name"] for row in rows]
+
+
+def test_the_service_role_key_works_as_key_and_as_bearer(
+    stack: dict[str, str], http: httpx.Client, person: Person
+) -> None:
+    key = stack["SUPABASE_SERVICE_ROLE_KEY"]
+    query = {"select": "id", "id": f"eq.{person.id}"}
+    for headers in (
+        {"apikey": key},
+        {"apikey": key, "authorization": f"Bearer {key}"},
+        {"authorization": f"Bearer {key}"},
+    ):
+        assert http.get("/rest/v1/profiles", params=query, headers=headers).json() == [{"id": person.id}]
+
+
+def test_without_a_key_nothing_answers(stack: dict[str, str]) -> None:
+    for path in ("/rest/v1/projects", "/auth/v1/settings", "/rest/v1/rpc/create_organization"):
+        assert httpx.get(stack["SUPABASE_URL"] + path).status_code == 401
+        assert httpx.get(stack["SUPABASE_URL"] + path, headers={"apikey": "guessed"}).status_code == 401
+
+
+def test_a_failed_single_keeps_nothing(http: httpx.Client, person: Person) -> None:
+    headers = {
+        **person.headers,
+        "prefer": "return=representation",
+        "accept": "application/vnd.pgrst.object+json",
+    }
+    response = http.post("/rest/v1/projects", json=[{"name": "one"}, {"name": "two"}], headers=headers)
+    assert (response.status_code, response.json()["code"]) == (406, "PGRST116")
+    assert names_of(person) == []
+
+
+def test_reading_requests_cannot_write(http: httpx.Client, person: Person) -> None:
+    response = http.get(
+        "/rest/v1/rpc/create_organization", params={"name": uuid.uuid4().hex}, headers=person.headers
+    )
+    assert (response.status_code, response.json()["code"]) == (405, "25006")
+
+
+@pytest.mark.parametrize("value", [True, 5, "text", "[1]", [1, 2], {"a": [None]}])
+def test_json_stays_the_json_that_was_sent(person: Person, value: object) -> None:
+    assert make_project(person, data={"value": value})["data"] == {"value": value}

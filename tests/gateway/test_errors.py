@@ -1,0 +1,67 @@
+"""Errors of SQL arrive typed, with their HTTP status."""
+
+from __future__ import annotations
+
+import json
+import uuid
+
+import httpx
+import pytest
+from postgrest import APIError
+
+from tests.gateway.people import Person
+
+
+def test_a_catalogue_error_arrives_whole(person: Person) -> None:
+    slug = f"s{uuid.uuid4().hex[:10]}"
+    person.client.rpc("create_organization", {"name": "One", "slug": slug}).execute()
+    with pytest.raises(APIError) as caught:
+        person.client.rpc("create_organization", {"name": "Two", "slug": slug}).execute()
+    error = caught.value
+    assert (error.code, error.message) == ("PT409", "conflict")
+    assert json.loads(error.details or "") == {"field": "slug"}
+    assert error.hint == "This slug is taken. Choose another one."
+
+
+def post(http: httpx.Client, person: Person, path: str, body: object) -> tuple[int, str]:
+    response = http.post(f"/rest/v1/{path}", json=body, headers=person.headers)
+    return response.status_code, response.json()["code"]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "expected"),
+    [
+        ("projects", {"name": "x", "nonsense": 1}, (400, "PGRST204")),
+        ("projects", {"name": None}, (400, "23502")),
+        ("projects", {"name": "x", "user_id": str(uuid.uuid4())}, (403, "42501")),
+        ("projects", {"name": "x", "organization_id": "nonsense"}, (400, "22P02")),
+        ("nonsense", {"name": "x"}, (404, "PGRST205")),
+        ("rpc/nonsense", {}, (404, "PGRST202")),
+        ("rpc/create_organization", {"nonsense": 1}, (404, "PGRST202")),
+        ("rpc/create_organization", {"name": ""}, (422, "PT422")),
+        ("rpc/accept_invitation", {"token": "nonsense"}, (404, "PT404")),
+        ("rpc/leave_organization", {"organization_id": "nonsense"}, (400, "22P02")),
+        ("tasks", {"project_id": str(uuid.uuid4()), "title": "t"}, (404, "PT404")),
+    ],
+)
+def test_mistakes_are_told_apart(
+    http: httpx.Client, person: Person, path: str, body: object, expected: tuple[int, str]
+) -> None:
+    assert post(http, person, path, body) == expected
+
+
+def test_anonymous_callers_are_asked_to_sign_in(http: httpx.Client) -> None:
+    response = http.post("/rest/v1/projects", json={"name": "x"})
+    assert (response.status_code, response.json()["code"]) == (401, "42501")
+
+
+def test_internal_schemas_are_not_exposed(http: httpx.Client, person: Person) -> None:
+    for schema in ("auth", "identity", "core", "edge", "storage", "pg_catalog"):
+        headers = {**person.headers, "accept-profile": schema}
+        response = http.get("/rest/v1/users", headers=headers)
+        assert (response.status_code, response.json()["code"]) == (406, "PGRST106")
+
+
+@pytest.mark.parametrize("path", ["/_system", "/_system/info", "/", "/studio", "/rest/v1/../../_system"])
+def test_other_doors_are_closed(http: httpx.Client, path: str) -> None:
+    assert http.get(path).status_code == 404
