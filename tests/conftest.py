@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import psycopg
@@ -25,12 +23,10 @@ TEMPLATE = "migrated"
 @pytest.fixture(scope="session")
 def local_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Everything that `make up` starts, beside whatever else runs on this machine."""
-    state: Path = tmp_path_factory.mktemp("stack")
-    stack = Stack(Settings(state=state, port=free_port_base()))
+    stack = Stack(Settings(state=tmp_path_factory.mktemp("stack"), port=free_port_base()))
     stack.up()
     yield stack
-    stack.down()
-    shutil.rmtree(state, ignore_errors=True)
+    stack.destroy()
 
 
 @pytest.fixture(scope="session")
