@@ -6,7 +6,7 @@ const isoTimestamp = (text) => text.replace(" ", "T").replace(/([+-]\d\d)$/, "$1
 const timestamp = (oid) =>
   codec(oid, isoTimestamp, (value) => (value instanceof Date ? value.toISOString() : value));
 
-/** A number where JavaScript holds it exactly, otherwise its digits untouched; NaN and infinities are strings in JSON. */
+/** A number where JavaScript holds it exactly, otherwise its digits; NaN and infinities are strings in JSON. */
 function exactNumber(text) {
   const number = Number(text);
   if (!Number.isFinite(number)) return text;

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 
+from scripts.stack.stack import Stack
 from supabase import Client
 from tests.gateway.conftest import NewPerson
 from tests.gateway.people import Person
+from tests.gateway.probes import call, installed
 
 
 def make_project(person: Person, name: str = "Engine", **values: object) -> dict[str, Any]:
@@ -103,15 +106,15 @@ def test_without_a_key_nothing_answers(stack: dict[str, str]) -> None:
         assert httpx.get(stack["SUPABASE_URL"] + path, headers={"apikey": "guessed"}).status_code == 401
 
 
-def test_a_failed_single_keeps_nothing(http: httpx.Client, person: Person) -> None:
-    headers = {
-        **person.headers,
-        "prefer": "return=representation",
-        "accept": "application/vnd.pgrst.object+json",
-    }
-    response = http.post("/rest/v1/projects", json=[{"name": "one"}, {"name": "two"}], headers=headers)
+def test_what_ends_in_an_error_keeps_nothing(http: httpx.Client, person: Person) -> None:
+    for name in ("one", "two"):
+        make_project(person, name)
+    one_row = {"prefer": "return=representation", "accept": "application/vnd.pgrst.object+json"}
+    response = http.patch(
+        "/rest/v1/projects?name=neq.x", json={"name": "renamed"}, headers={**person.headers, **one_row}
+    )
     assert (response.status_code, response.json()["code"]) == (406, "PGRST116")
-    assert names_of(person) == []
+    assert sorted(names_of(person)) == ["one", "two"]
 
 
 def test_reading_requests_cannot_write(http: httpx.Client, person: Person) -> None:
@@ -124,3 +127,47 @@ def test_reading_requests_cannot_write(http: httpx.Client, person: Person) -> No
 @pytest.mark.parametrize("value", [True, 5, "text", "[1]", [1, 2], {"a": [None]}])
 def test_json_stays_the_json_that_was_sent(person: Person, value: object) -> None:
     assert make_project(person, data={"value": value})["data"] == {"value": value}
+
+
+@pytest.mark.parametrize(("sent", "read"), [("2.50", 2.5), ("9999999999.123456", 9999999999.123456), (7, 7)])
+def test_numbers_are_numbers(person: Person, sent: object, read: float) -> None:
+    task = {"project_id": make_project(person)["id"], "title": "t", "value": sent}
+    rows: Any = person.client.table("tasks").insert(task).execute().data
+    assert rows[0]["value"] == read
+
+
+@pytest.fixture(scope="module")
+def echoing(local_stack: Stack) -> Iterator[None]:
+    """A function that answers its arguments."""
+    create = """
+        create function public.echo_probe(b boolean default null, j jsonb default null, n bigint default null)
+        returns jsonb language sql volatile return jsonb_build_array(b, j, n);
+        grant execute on function public.echo_probe to authenticated
+    """
+    with installed(local_stack, create, "drop function public.echo_probe"):
+        yield
+
+
+@pytest.mark.usefixtures("echoing")
+@pytest.mark.parametrize(
+    ("sent", "answer"),
+    [
+        ({}, [None, None, None]),
+        ({"b": True}, [True, None, None]),
+        ({"b": "off"}, [False, None, None]),
+        ({"j": "text"}, [None, "text", None]),
+        ({"j": "[1]"}, [None, "[1]", None]),
+        ({"j": [1, {"a": None}]}, [None, [1, {"a": None}], None]),
+        ({"n": "9007199254740993"}, [None, None, 9007199254740993]),
+    ],
+)
+def test_arguments_arrive_as_they_were_sent(
+    http: httpx.Client, bystander: Person, sent: object, answer: object
+) -> None:
+    assert call(http, "POST", "rpc/echo_probe", json=sent, headers=bystander.headers).json() == answer
+
+
+@pytest.mark.usefixtures("echoing")
+@pytest.mark.parametrize("sent", [{"b": "perhaps"}, {"n": "9223372036854775808"}, {"n": 1.5}, {"n": {}}])
+def test_arguments_of_another_type_are_refused(http: httpx.Client, bystander: Person, sent: object) -> None:
+    assert call(http, "POST", "rpc/echo_probe", json=sent, headers=bystander.headers).status_code == 400

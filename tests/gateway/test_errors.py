@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Iterator
 
 import httpx
 import pytest
 from postgrest import APIError
 
+from scripts.stack.stack import Stack
 from tests.gateway.people import Person
+from tests.gateway.probes import call, installed
 
 
 def test_a_catalogue_error_arrives_whole(person: Person) -> None:
@@ -48,6 +51,64 @@ def test_mistakes_are_told_apart(
     http: httpx.Client, person: Person, path: str, body: object, expected: tuple[int, str]
 ) -> None:
     assert post(http, person, path, body) == expected
+
+
+@pytest.fixture(scope="module")
+def raising(local_stack: Stack) -> Iterator[None]:
+    """A function that fails as it is told."""
+    create = """
+        create function public.fail_probe(sqlstate text, message text, detail text)
+        returns void language plpgsql as $$
+        begin
+            raise exception using errcode = sqlstate, message = message, detail = detail, hint = 'a hint';
+        end
+        $$;
+        grant execute on function public.fail_probe to authenticated
+    """
+    with installed(local_stack, create, "drop function public.fail_probe"):
+        yield
+
+
+@pytest.mark.usefixtures("raising")
+@pytest.mark.parametrize(
+    ("sqlstate", "status"),
+    [
+        ("P0001", 400),
+        ("23514", 400),
+        ("23502", 400),
+        ("22P02", 400),
+        ("23505", 409),
+        ("23503", 409),
+        ("42501", 403),
+        ("28000", 403),
+        ("PT402", 402),
+        ("PT422", 422),
+        ("54001", 500),
+        ("40001", 500),
+        ("P0003", 500),
+        ("57014", 500),
+        ("53300", 503),
+        ("08006", 503),
+    ],
+)
+def test_every_sqlstate_has_the_status_that_postgrest_gives_it(
+    http: httpx.Client, bystander: Person, sqlstate: str, status: int
+) -> None:
+    body = {"sqlstate": sqlstate, "message": "a message", "detail": "a detail"}
+    response = call(http, "POST", "rpc/fail_probe", json=body, headers=bystander.headers)
+    assert response.status_code == status
+    error = response.json()
+    assert (error["code"], error["message"]) == (sqlstate, "a message")
+
+
+@pytest.mark.usefixtures("raising")
+def test_an_error_can_bring_headers(http: httpx.Client, bystander: Person) -> None:
+    error = {"code": "PT429", "message": "rate_limited", "details": '{"retry_after": 3}', "hint": "Wait."}
+    detail = json.dumps({"status": 429, "headers": {"Retry-After": "3"}})
+    body = {"sqlstate": "PGRST", "message": json.dumps(error), "detail": detail}
+    response = call(http, "POST", "rpc/fail_probe", json=body, headers=bystander.headers)
+    assert (response.status_code, response.headers["retry-after"]) == (429, "3")
+    assert response.json() == error
 
 
 def test_anonymous_callers_are_asked_to_sign_in(http: httpx.Client) -> None:

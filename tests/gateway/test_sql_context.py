@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from typing import Any
 
 import httpx
-import psycopg
 import pytest
 
 from scripts.stack.stack import Stack
 from tests.gateway.people import Person
+from tests.gateway.probes import call, installed
 
 PROBE = """
 create function public.request_probe() returns jsonb language sql volatile as $$
@@ -28,30 +27,22 @@ $$;
 grant execute on function public.request_probe() to anon, authenticated, service_role;
 create view public.request_probes as select public.request_probe() as probe;
 grant select on public.request_probes to anon, authenticated, service_role;
-notify pgrst, 'reload schema';
 """
 REMOVE = """
 drop view public.request_probes;
 drop function public.request_probe();
-notify pgrst, 'reload schema';
 """
 
 
 @pytest.fixture(scope="module")
 def probe(local_stack: Stack) -> Iterator[None]:
     """A function that tells its settings; that it can be called shows that `notify pgrst` was heard."""
-    with psycopg.connect(local_stack.superuser_url(), autocommit=True) as connection:
-        connection.execute(PROBE)
+    with installed(local_stack, PROBE, REMOVE):
         yield
-        connection.execute(REMOVE)
 
 
 def told(http: httpx.Client, method: str, path: str, headers: dict[str, str]) -> dict[str, Any]:
-    deadline = time.monotonic() + 10
-    while (response := http.request(method, f"/rest/v1/{path}", headers=headers)).status_code == 404:
-        assert time.monotonic() < deadline, "the schema cache was not reloaded"
-        time.sleep(0.02)
-    answer: Any = response.json()
+    answer: Any = call(http, method, path, headers=headers).json()
     probed: dict[str, Any] = answer[0]["probe"] if isinstance(answer, list) else answer
     return probed
 

@@ -25,7 +25,7 @@ export async function rememberedChallenge(request, next) {
   return next(request);
 }
 
-/** The token to mail: Lite's, or the name of a flow that keeps it, so that nobody can use it without completing that. */
+/** The token to mail: Lite's own, or the name of a flow that keeps it, so that only completing that flow uses it. */
 export async function mailedToken(driver, tokenHash) {
   const pkce = currentRequest().pkce;
   if (!pkce) return tokenHash;
