@@ -43,7 +43,11 @@ as $$
 declare
     v_status integer;
 begin
-    select e.http_status into strict v_status from core.errors as e where e.code = fail.code;
+    select e.http_status into v_status from core.errors as e where e.code = fail.code;
+    if not found then
+        raise log 'core.fail: no such code: %', code;
+        raise exception using errcode = 'PT500', message = 'internal';
+    end if;
 
     -- Only this form of raise lets the Data API send headers (Retry-After).
     if headers is not null then

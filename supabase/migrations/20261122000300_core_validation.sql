@@ -24,6 +24,22 @@ $$;
 comment on function core.valid(boolean, text, text) is
 'The body of a CHECK on what clients write: refuses with validation_failed, naming field and rule. Null passes, as in any CHECK.';
 
+create function core.without_hidden(value text)
+returns text
+language sql
+immutable
+parallel safe
+set search_path = ''
+as $$
+    -- The joiners U+200C and U+200D stay: Persian, Indian scripts and emoji are written with them.
+    select regexp_replace(
+        value, U&'[\0001-\001F\007F-\009F\00AD\061C\115F\1160\180E\200B\200E\200F\2028-\202E\2060-\206F\3164\FEFF\FFA0\+0E0000-\+0E007F]',
+        '', 'g'
+    );
+$$;
+comment on function core.without_hidden(text) is
+'The text without control characters, line breaks, invisible characters and marks that reorder what people read.';
+
 create function core.is_one_line(value text, max_length integer)
 returns boolean
 language sql
@@ -31,14 +47,13 @@ immutable
 parallel safe
 set search_path = ''
 as $$
-    -- no control characters, no invisible reordering of what people read
     select
         char_length(value) <= max_length
-        and btrim(value) <> ''
-        and value !~ U&'[\0001-\001F\007F-\009F\200B-\200F\2028-\202E\2066-\2069\FEFF]';
+        and value ~ U&'[^ \00A0\1680\2000-\200A\200C\200D\202F\205F\3000]'
+        and value = core.without_hidden(value);
 $$;
 comment on function core.is_one_line(text, integer) is
-'True for what people see as one non-empty line: bounded, without control characters or bidirectional overrides.';
+'True for what people see as one line with something on it: bounded, nothing hidden, not only spaces.';
 
 create function core.is_email(value text)
 returns boolean

@@ -69,6 +69,49 @@ $$;
 comment on function identity.my_profile() is
 'The caller''s live profile as the database has it. Definer so that policies on profiles can compare with it without recursion.';
 
+create function identity.lock_profile()
+returns public.profiles
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+    v_profile public.profiles;
+begin
+    select p.* into v_profile
+    from public.profiles as p
+    where p.id = (select auth.uid()) and p.deleted_at is null
+    for share;
+    if not found then
+        perform core.fail('not_authenticated', 'Sign in first.');
+    end if;
+    return v_profile;
+end
+$$;
+comment on function identity.lock_profile() is
+'The caller, who cannot be deleted before this transaction ends. Every RPC that changes something starts with it, so that
+neither a visitor nor the still valid token of a deleted person gets further. Definer because clients cannot lock profiles.';
+
+create function identity.require_live_user()
+returns trigger
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+begin
+    perform from public.profiles as p where p.id = new.user_id and p.deleted_at is null for share;
+    if not found then
+        perform core.fail('not_authenticated', 'This account no longer exists.');
+    end if;
+    return new;
+end
+$$;
+comment on function identity.require_live_user() is
+'Nothing new belongs to a deleted person, whose token may still be valid, also when the deletion is under way.
+Definer because clients cannot lock profiles.';
+
 create function identity.require_profile()
 returns public.profiles
 language plpgsql
@@ -86,4 +129,4 @@ begin
 end
 $$;
 comment on function identity.require_profile() is
-'Who is calling? Every RPC starts with it, so that neither a visitor nor the still valid token of a deleted user gets further. Definer because it reads profiles past their policies, for the caller alone.';
+'Who is asking, for functions that only read. Definer because it reads profiles past their policies, for the caller alone.';

@@ -11,13 +11,13 @@ set search_path = ''
 as $$
     -- Metadata is whatever the client or the provider sent; a bad name must not stop a sign-up.
     select c.cleaned
-    from (
-        select
-            left(btrim(regexp_replace(left(coalesce(
-                metadata ->> 'name', metadata ->> 'full_name'
-            ), 1000), U&'[\0001-\001F\007F-\009F\200B-\200F\2028-\202E\2066-\2069\FEFF]', '', 'g')), 200) as cleaned
+    from unnest(array['name', 'full_name']) with ordinality as k (key, place)
+    cross join lateral (
+        select left(btrim(core.without_hidden(left(metadata ->> k.key, 1000))), 200) as cleaned
     ) as c
-    where core.is_one_line(c.cleaned, 200);
+    where jsonb_typeof(metadata -> k.key) = 'string' and core.is_one_line(c.cleaned, 200)
+    order by k.place
+    limit 1;
 $$;
 comment on function identity.name_from_metadata(jsonb) is
 'The name that a new user brought along, cut to what a profile accepts, or null.';

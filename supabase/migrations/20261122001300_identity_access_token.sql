@@ -11,6 +11,7 @@ set search_path = ''
 as $$
 declare
     v_profile public.profiles;
+    v_claims jsonb;
 begin
     select p.* into v_profile
     from public.profiles as p
@@ -22,10 +23,15 @@ begin
         ));
     end if;
 
-    return jsonb_set(event, '{claims}', (event -> 'claims') || jsonb_build_object(
+    v_claims := (event -> 'claims') || jsonb_build_object(
         'user_role', v_profile.role,
         'subscription_tier', v_profile.subscription_tier
-    ));
+    );
+    -- Users write their metadata themselves; a token of a megabyte would lock them out of every server.
+    if octet_length(v_claims ->> 'user_metadata') > 4096 then
+        v_claims := jsonb_set(v_claims, '{user_metadata}', '{}');
+    end if;
+    return jsonb_set(event, '{claims}', v_claims);
 end
 $$;
 comment on function identity.custom_access_token_hook(jsonb) is

@@ -77,6 +77,11 @@ when (
 )
 execute function core.refuse_change('A membership keeps its organization and its person.');
 
+create trigger _050_require_live_user
+before insert on public.memberships
+for each row
+execute function identity.require_live_user();
+
 create trigger _200_touch
 before update on public.memberships
 for each row

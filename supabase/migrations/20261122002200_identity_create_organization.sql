@@ -40,7 +40,7 @@ security definer
 set search_path = ''
 as $$
 declare
-    v_caller public.profiles := identity.require_profile();
+    v_caller public.profiles := identity.lock_profile();
     v_first jsonb := core.recall(
         v_caller.id, 'create_organization', idempotency_key, jsonb_build_object('name', name, 'slug', slug)
     );
@@ -50,6 +50,7 @@ begin
         return jsonb_populate_record(null::public.organizations, v_first);
     end if;
 
+    perform core.valid(name is not null, 'name', 'given');
     insert into public.organizations (name, slug)
     values (create_organization.name, coalesce(create_organization.slug, identity.free_slug(create_organization.name)))
     on conflict on constraint slug_is_taken_once do nothing

@@ -20,11 +20,16 @@ security definer
 set search_path = ''
 as $$
 declare
-    v_caller public.profiles := identity.require_profile();
+    v_caller public.profiles := identity.lock_profile();
     v_membership public.memberships;
 begin
+    -- Only a member may queue here: strangers must not hold up an organization.
     perform from public.organizations as o
-    where o.id = require_role.organization_id and o.deleted_at is null
+    where
+        o.id = require_role.organization_id
+        and exists (
+            select from public.memberships as m where m.organization_id = o.id and m.user_id = v_caller.id
+        )
     for no key update;
 
     select m.* into v_membership
@@ -98,6 +103,7 @@ declare
     v_caller public.memberships := identity.require_role(organization_id, 'admin');
     v_member public.memberships := identity.require_member(organization_id, user_id);
 begin
+    perform core.valid(role is not null, 'role', 'given');
     perform identity.require_rank_over(v_caller, v_member.role);
     perform identity.require_rank_over(v_caller, role);
 

@@ -94,6 +94,8 @@ declare
     v_email text := lower(btrim(email));
     v_issued public.issued_invitation;
 begin
+    perform core.valid(email is not null, 'email', 'given');
+    perform core.valid(role is not null, 'role', 'given');
     perform identity.require_rank_over(v_caller, role);
 
     if exists (
@@ -103,6 +105,12 @@ begin
     ) then
         perform core.fail('conflict', 'This person is a member already.', jsonb_build_object('field', 'email'));
     end if;
+
+    perform identity.require_rank_over(v_caller, i.role)
+    from public.invitations as i
+    where
+        i.organization_id = v_caller.organization_id and i.email = v_email
+        and i.accepted_at is null and i.revoked_at is null;
 
     v_issued := identity.open_invitation(v_caller, v_email, role);
     v_issued.token := replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', '');
@@ -116,78 +124,6 @@ $$;
 comment on function identity.invite_member(uuid, text, text) is
 'Opens an invitation, or renews the open one for this address: the newest link alone is valid, so that a repeated call is harmless.
 Definer because clients write neither invitations nor tokens.';
-
-create function identity.accept_invitation(token text)
-returns public.memberships
-language plpgsql
-volatile
-security definer
-set search_path = ''
-as $$
-declare
-    v_caller public.profiles := identity.require_profile();
-    v_invitation public.invitations;
-    v_membership public.memberships;
-begin
-    select i.* into v_invitation
-    from identity.invitation_tokens as t
-    join public.invitations as i on i.id = t.invitation_id
-    where t.token_hash = identity.token_hash(token);
-    if not found then
-        perform core.fail('not_found', 'This invitation does not exist or was replaced by a newer one.');
-    end if;
-
-    -- The same order of locks as everywhere: organization first.
-    perform from public.organizations as o where o.id = v_invitation.organization_id for no key update;
-    select i.* into strict v_invitation
-    from public.invitations as i where i.id = v_invitation.id
-    for update;
-
-    if not exists (
-        select from auth.users as u
-        where u.id = v_caller.id and lower(u.email) = v_invitation.email and u.email_confirmed_at is not null
-    ) then
-        perform core.fail('forbidden', 'This invitation is for another e-mail address. Sign in with that one.');
-    end if;
-    if v_invitation.accepted_at is not null then
-        perform core.fail('invalid_state', 'This invitation was used already.', '{"reason": "accepted"}');
-    end if;
-    if v_invitation.revoked_at is not null then
-        perform core.fail('invalid_state', 'This invitation was revoked.', '{"reason": "revoked"}');
-    end if;
-    if v_invitation.expires_at <= now() then
-        perform core.fail('invalid_state', 'This invitation has expired. Ask for a new one.', '{"reason": "expired"}');
-    end if;
-    if not exists (
-        select from public.memberships as m
-        join public.organizations as o on o.id = m.organization_id and o.deleted_at is null
-        where
-            m.organization_id = v_invitation.organization_id
-            and m.user_id = v_invitation.invited_by
-            and identity.rank(m.role) >= greatest(identity.rank('admin'), identity.rank(v_invitation.role))
-    ) then
-        perform core.fail(
-            'invalid_state', 'Whoever invited you may not do so any more. Ask for a new invitation.',
-            '{"reason": "inviter_lost_role"}'
-        );
-    end if;
-
-    insert into public.memberships (organization_id, user_id, role)
-    values (v_invitation.organization_id, v_caller.id, v_invitation.role)
-    on conflict on constraint memberships_pkey do nothing
-    returning * into v_membership;
-    if v_membership.user_id is null then
-        perform core.fail('conflict', 'You are a member already.');
-    end if;
-
-    update public.invitations as i
-    set accepted_at = now(), accepted_by = v_caller.id
-    where i.id = v_invitation.id;
-    return v_membership;
-end
-$$;
-comment on function identity.accept_invitation(text) is
-'Joins the organization of a valid invitation, for the confirmed owner of its address. Definer because guests are not members yet.';
 
 create function identity.revoke_invitation(invitation_id uuid)
 returns public.invitations
@@ -210,8 +146,37 @@ begin
     if not found then
         perform core.fail('invalid_state', 'This invitation is not open any more.');
     end if;
+    perform identity.require_rank_over(v_caller, v_invitation.role);
     return v_invitation;
 end
 $$;
 comment on function identity.revoke_invitation(uuid) is
 'Closes an open invitation of an organization that the caller administers. Definer because clients do not write invitations.';
+
+create function identity.revoke_lost_invitations()
+returns trigger
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+begin
+    update public.invitations as i
+    set revoked_at = now()
+    where
+        i.organization_id = old.organization_id and i.invited_by = old.user_id
+        and i.accepted_at is null and i.revoked_at is null
+        and (
+            tg_op = 'DELETE'
+            or identity.rank(new.role) < greatest(identity.rank('admin'), identity.rank(i.role))
+        );
+    return null;
+end
+$$;
+comment on function identity.revoke_lost_invitations() is
+'An invitation ends with its inviter''s right to give it, and does not come back with it. Definer because clients do not write invitations.';
+
+create trigger _400_revoke_invitations
+after delete or update of role on public.memberships
+for each row
+execute function identity.revoke_lost_invitations();

@@ -30,6 +30,12 @@ comment on column public.projects.organization_id is 'Chosen when the project is
 create index projects_by_user on public.projects (user_id, created_at desc);
 create index projects_by_organization on public.projects (organization_id, created_at desc);
 
+create trigger _050_require_live_user
+before insert on public.projects
+for each row
+when (new.user_id is not null)
+execute function identity.require_live_user();
+
 create trigger _100_refuse_new_owner
 before update on public.projects
 for each row

@@ -86,6 +86,11 @@ before insert on public.tasks
 for each row
 execute function identity.join_project();
 
+create trigger _150_require_live_user
+before insert on public.tasks
+for each row
+execute function identity.require_live_user();
+
 create trigger _100_refuse_new_parent
 before update on public.tasks
 for each row

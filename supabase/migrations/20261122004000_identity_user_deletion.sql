@@ -1,9 +1,36 @@
 -- Deleting an auth user forgets the person and keeps the history: the profile stays
 -- as an anonymous owner of whatever must never be deleted.
+--
+-- Order of locks, the same as in every RPC: the person, then organizations by id. So
+-- nothing that the person began can finish behind the deletion's back, and two
+-- deletions never wait for each other in a circle.
 
 set lock_timeout = '5s';
 
-create function identity.hand_over_organizations(user_id uuid)
+create function identity.lock_person(user_id uuid)
+returns void
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+begin
+    if exists (select from public.profiles as p where p.id = lock_person.user_id and p.role = 'super_admin') then
+        perform identity.lock_super_admins(user_id);
+    else
+        perform from public.profiles as p where p.id = lock_person.user_id for no key update;
+    end if;
+
+    perform from public.organizations as o
+    where o.id in (select m.organization_id from public.memberships as m where m.user_id = lock_person.user_id)
+    order by o.id
+    for no key update;
+end
+$$;
+comment on function identity.lock_person(uuid) is
+'Waits for whatever this person or their organizations are in the middle of. Definer because clients cannot take these locks.';
+
+create function identity.hand_over_organization(organization_id uuid, leaver_id uuid)
 returns void
 language plpgsql
 volatile
@@ -11,41 +38,29 @@ security definer
 set search_path = ''
 as $$
 declare
-    v_organization_id uuid;
-    v_heir_id uuid;
+    v_heir public.memberships;
 begin
-    for v_organization_id in
-        select m.organization_id
-        from public.memberships as m
-        where m.user_id = hand_over_organizations.user_id and m.role = 'owner'
-        order by m.organization_id
-    loop
-        perform from public.organizations as o where o.id = v_organization_id for no key update;
-        continue when exists (
-            select from public.memberships as m
-            where m.organization_id = v_organization_id and m.role = 'owner'
-            and m.user_id <> hand_over_organizations.user_id
-        );
+    select m.* into v_heir
+    from public.memberships as m
+    join public.profiles as p on p.id = m.user_id and p.deleted_at is null
+    where m.organization_id = hand_over_organization.organization_id and m.user_id <> leaver_id
+    order by identity.rank(m.role) desc, m.created_at, m.user_id
+    limit 1;
 
-        select m.user_id into v_heir_id
-        from public.memberships as m
-        where m.organization_id = v_organization_id and m.user_id <> hand_over_organizations.user_id
-        order by identity.rank(m.role) desc, m.created_at
-        limit 1;
-
-        if found then
-            update public.memberships as m
-            set role = 'owner'
-            where m.organization_id = v_organization_id and m.user_id = v_heir_id;
-        else
-            update public.organizations as o set deleted_at = now() where o.id = v_organization_id;
-        end if;
-    end loop;
+    if not found then
+        update public.organizations as o
+        set deleted_at = now()
+        where o.id = hand_over_organization.organization_id;
+    elsif v_heir.role <> 'owner' then
+        update public.memberships as m
+        set role = 'owner'
+        where m.organization_id = v_heir.organization_id and m.user_id = v_heir.user_id;
+    end if;
 end
 $$;
-comment on function identity.hand_over_organizations(uuid) is
-'Every organization that this person alone owns goes to its highest, then longest-serving member; an empty one is deleted.
-Definer because it is called by the auth service''s deletion of a user.';
+comment on function identity.hand_over_organization(uuid, uuid) is
+'An owner goes: another owner stays, else the highest and then longest-serving member inherits, else the organization ends.
+Definer because the auth service may not write these tables.';
 
 create function identity.forget_person()
 returns trigger
@@ -55,21 +70,38 @@ security definer
 set search_path = ''
 as $$
 begin
-    perform identity.hand_over_organizations(old.id);
+    perform identity.lock_person(old.id);
+
+    perform identity.hand_over_organization(m.organization_id, old.id)
+    from (
+        select m.organization_id
+        from public.memberships as m
+        where m.user_id = old.id and m.role = 'owner'
+        order by m.organization_id
+    ) as m;
     delete from public.memberships as m where m.user_id = old.id;
 
-    update public.invitations as i
-    set revoked_at = now()
-    where (i.invited_by = old.id or i.email = lower(old.email)) and i.accepted_at is null and i.revoked_at is null;
+    -- What was sent to an address that nobody confirmed belongs to somebody else.
+    if old.email_confirmed_at is not null then
+        update public.invitations as i
+        set revoked_at = now()
+        where i.email = lower(old.email) and i.accepted_at is null and i.revoked_at is null;
+        update public.invitations as i
+        set email = 'deleted@user.invalid'
+        where i.email = lower(old.email);
+    end if;
     update public.invitations as i
     set email = 'deleted@user.invalid'
-    where i.accepted_by = old.id or i.email = lower(old.email);
+    where i.accepted_by = old.id;
 
+    update public.tasks as t
+    set title = '', deleted_at = coalesce(t.deleted_at, now())
+    where t.user_id = old.id and t.organization_id is null;
     update public.projects as p
-    set deleted_at = now()
-    where p.user_id = old.id and p.organization_id is null and p.deleted_at is null;
-    delete from core.idempotency_keys as k where k.user_id = old.id;
+    set name = 'Deleted', data = '{}', deleted_at = coalesce(p.deleted_at, now())
+    where p.user_id = old.id and p.organization_id is null;
 
+    delete from core.idempotency_keys as k where k.user_id = old.id;
     update public.profiles as p
     set email = null, name = null, role = 'user', deleted_at = now()
     where p.id = old.id and p.deleted_at is null;
@@ -77,7 +109,7 @@ begin
 end
 $$;
 comment on function identity.forget_person() is
-'Anonymizes the profile, ends memberships and open invitations, deletes private projects. Refused for the last super admin.
+'Anonymizes the profile, ends memberships and open invitations, blanks private projects and tasks. Refused for the last super admin.
 Definer because the auth service may not write these tables.';
 
 create trigger _300_forget_deleted

@@ -202,6 +202,9 @@ isOneToOne: false
         isOneToOne: true
         isSetofReturn: false
       } },
+"delete_organization":
+{ Args: { "organization_id": string }; Returns: undefined
+                           },
 "invite_member":
 { Args: { "email": string,"organization_id": string,"role"?: string }; Returns: Database["public"]['CompositeTypes']["issued_invitation"]
                           SetofOptions: {

@@ -40,7 +40,7 @@ def test_headers_travel_in_the_form_that_the_data_api_understands(world: World) 
 
 
 def test_a_code_outside_the_catalogue_is_a_fault_not_an_answer(world: World) -> None:
-    with refused("P0002"):
+    with refused("internal"):
         world.person("ada").rows("select core.fail('no_such_code')")
 
 

@@ -28,6 +28,14 @@ def test_claims_carry_role_and_tier(world: World) -> None:
     }
 
 
+def test_metadata_that_would_make_every_request_too_large_stays_out(world: World) -> None:
+    ada = world.person("ada")
+    for size, kept in ((100, True), (100_000, False)):
+        event = {"user_id": str(ada.id), "claims": {"user_metadata": {"x": "y" * size}}}
+        (row,) = world.as_auth_service("select identity.custom_access_token_hook(%s) as r", json.dumps(event))
+        assert bool(row["r"]["claims"]["user_metadata"]) is kept
+
+
 def test_a_deleted_person_gets_no_token(world: World) -> None:
     ada = world.person("ada")
     world.as_auth_service("delete from auth.users where id = %s", ada.id)

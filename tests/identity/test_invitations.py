@@ -43,7 +43,7 @@ def test_an_invitation_is_for_its_address_only(world: World) -> None:
     ada, grace, mallory = (world.person(n) for n in ("ada", "grace", "mallory"))
     token = invite(ada, found(ada), grace.email)
     for outsider in (mallory, ada):
-        with refused("forbidden"):
+        with refused("forbidden", reason="other_address"):
             outsider.rows(ACCEPT, token)
     with refused("42501"):
         world.anon.rows(ACCEPT, token)
@@ -53,7 +53,7 @@ def test_an_invitation_is_for_its_address_only(world: World) -> None:
 def test_an_address_that_nobody_confirmed_opens_nothing(world: World) -> None:
     ada, impostor = world.person("ada"), world.person("grace", confirmed=False)
     token = invite(ada, found(ada), impostor.email)
-    with refused("forbidden"):
+    with refused("forbidden", reason="unconfirmed_address"):
         impostor.rows(ACCEPT, token)
     world.as_auth_service("update auth.users set email_confirmed_at = now() where id = %s", impostor.id)
     impostor.rows(ACCEPT, token)
@@ -88,6 +88,44 @@ def test_inviting_again_renews_the_link_and_opens_no_second_one(world: World) ->
     grace.rows(ACCEPT, second)
 
 
+def test_a_link_that_is_being_replaced_does_not_open_the_new_invitation(world: World) -> None:
+    ada, grace = world.person("ada"), world.person("grace")
+    organization = found(ada)
+    old = invite(ada, organization, grace.email, "member")
+
+    def accept() -> str | None:
+        with pytest.raises(psycopg.Error) as caught:
+            grace.rows(ACCEPT, old)
+        return caught.value.diag.message_primary
+
+    with ThreadPoolExecutor(1) as threads:
+        with ada.transaction() as connection:
+            connection.execute("select invite_member(%s, %s, 'owner')", [organization, grace.email])
+            attempt = threads.submit(accept)
+            with pytest.raises(TimeoutError):
+                attempt.result(timeout=0.5)
+        assert attempt.result(timeout=30) == "not_found"
+
+
+def test_admins_do_not_touch_invitations_above_them(world: World) -> None:
+    owner, admin = world.person("owner"), world.person("admin")
+    organization = found(owner)
+    join(owner, organization, admin, "admin")
+    invitation = owner.row("select * from invite_member(%s, 'heir@example.com', 'owner')", organization)
+    with refused("forbidden"):
+        invite(admin, organization, "heir@example.com", "member")
+    with refused("forbidden"):
+        admin.rows("select revoke_invitation(%s)", invitation["id"])
+    owner.rows("select revoke_invitation(%s)", invitation["id"])
+
+
+def test_who_never_confirmed_an_address_takes_no_invitations_of_it_to_the_grave(world: World) -> None:
+    ada, squatter = world.person("ada"), world.person("grace", confirmed=False)
+    token = invite(ada, found(ada), squatter.email)
+    world.as_auth_service("delete from auth.users where id = %s", squatter.id)
+    world.person("grace").rows(ACCEPT, token)
+
+
 def test_members_are_not_invited_again(world: World) -> None:
     ada, grace = world.person("ada"), world.person("grace")
     organization = found(ada)
@@ -114,6 +152,12 @@ def test_nobody_invites_above_their_role_or_themselves(world: World) -> None:
         invite(owner, organization, "x@example.com", "emperor")
     with refused("validation_failed", field="email"):
         invite(owner, organization, "not an address")
+    for call, field in (
+        ("invite_member(%s, null)", "email"),
+        ("invite_member(%s, 'x@example.com', null)", "role"),
+    ):
+        with refused("validation_failed", field=field), owner.transaction() as connection:
+            connection.execute(f"select {call}", [organization])
 
 
 @pytest.mark.parametrize("loss", ["demoted", "removed"])
@@ -126,7 +170,13 @@ def test_an_invitation_dies_with_the_inviters_right_to_give_it(world: World, los
         owner.rows("select set_member_role(%s, %s, 'member')", organization, admin.id)
     else:
         owner.rows("select remove_member(%s, %s)", organization, admin.id)
-    with refused("invalid_state", reason="inviter_lost_role"):
+    with refused("invalid_state", reason="revoked"):
+        grace.rows(ACCEPT, token)
+    if loss == "demoted":
+        owner.rows("select set_member_role(%s, %s, 'admin')", organization, admin.id)
+    else:
+        join(owner, organization, admin, "admin")
+    with refused("invalid_state", reason="revoked"):
         grace.rows(ACCEPT, token)
 
 

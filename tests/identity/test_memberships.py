@@ -76,6 +76,8 @@ def test_unknown_roles_people_and_organizations_are_typed(world: World) -> None:
     organization, people = _staff(world)
     with refused("validation_failed", field="role"):
         people["owner"].rows("select set_member_role(%s, %s, 'emperor')", organization, people["member"].id)
+    with refused("validation_failed", field="role"):
+        people["owner"].rows("select set_member_role(%s, %s, null)", organization, people["member"].id)
     with refused("not_found"):
         people["owner"].rows("select set_member_role(%s, gen_random_uuid(), 'admin')", organization)
     with refused("not_found"):

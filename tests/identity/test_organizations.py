@@ -7,7 +7,7 @@ import pytest
 from psycopg import sql
 
 from tests.acting import World, refused
-from tests.identity.organizations import found, join
+from tests.identity.organizations import found, invite, join
 
 
 def test_the_founder_is_the_owner(world: World) -> None:
@@ -18,6 +18,38 @@ def test_the_founder_is_the_owner(world: World) -> None:
     assert ada.row("select * from organizations") == organization
     membership = ada.row("select organization_id, user_id, role from memberships")
     assert membership == {"organization_id": organization["id"], "user_id": ada.id, "role": "owner"}
+
+
+def test_owners_delete_their_organization_for_everyone(world: World) -> None:
+    ada, grace, alan = (world.person(n) for n in ("ada", "grace", "alan"))
+    organization = found(ada)
+    join(ada, organization, grace, "admin")
+    token = invite(ada, organization, alan.email)
+    ada.rows("insert into projects (name, organization_id) values ('Shared', %s)", organization)
+    with refused("forbidden"):
+        grace.rows("select delete_organization(%s)", organization)
+    with refused("not_found"):
+        alan.rows("select delete_organization(%s)", organization)
+    ada.rows("select delete_organization(%s)", organization)
+
+    for person in (ada, grace):
+        assert person.rows("select id from organizations") == []
+        assert person.rows("select user_id from memberships") == []
+        assert person.rows("select id from projects") == []
+        assert person.rows("select user_id from organization_members(%s)", organization) == []
+        with refused("42501"):
+            person.rows("insert into projects (name, organization_id) values ('Ghost', %s)", organization)
+        with refused("not_found"):
+            invite(person, organization, "x@example.com")
+    with refused("invalid_state", reason="revoked"):
+        alan.rows("select accept_invitation(%s)", token)
+    with refused("conflict", field="slug"):
+        alan.rows("select create_organization('Squatter', 'engines')")
+
+
+def test_a_name_must_be_given(world: World) -> None:
+    with refused("validation_failed", field="name"):
+        world.person("ada").rows("select create_organization(null)")
 
 
 def test_slugs(world: World) -> None:

@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
+import pytest
 
 from tests.acting import Caller, Person, World, refused
 
@@ -42,6 +43,8 @@ def test_bad_input_is_typed(world: World) -> None:
     root, ada = _super_admin(world, "root"), world.person("ada")
     with refused("validation_failed", field="role"):
         root.rows("select admin_set_role(%s, 'emperor')", ada.id)
+    with refused("validation_failed", field="role"):
+        root.rows("select admin_set_role(%s, null)", ada.id)
     with refused("not_found"):
         root.rows("select admin_set_role(gen_random_uuid(), 'admin')")
 
@@ -55,6 +58,24 @@ def test_the_last_super_admin_stays(world: World) -> None:
     second = _super_admin(world, "second")
     root.rows("select admin_set_role(%s, 'user')", root.id)
     assert second.row("select role from profiles") == {"role": "super_admin"}
+
+
+def test_a_demotion_under_way_cannot_be_undone_by_the_demoted(world: World) -> None:
+    first, second = _super_admin(world, "first"), _super_admin(world, "second")
+
+    def promote_oneself() -> str | None:
+        with pytest.raises(psycopg.Error) as caught:
+            second.rows("select admin_set_role(%s, 'super_admin')", second.id)
+        return caught.value.diag.message_primary
+
+    with ThreadPoolExecutor(1) as threads:
+        with first.transaction() as connection:
+            connection.execute("select admin_set_role(%s, 'user')", [second.id])
+            attempt = threads.submit(promote_oneself)
+            with pytest.raises(TimeoutError):
+                attempt.result(timeout=0.5)
+        assert attempt.result(timeout=30) == "forbidden"
+    assert second.row("select role from profiles") == {"role": "user"}
 
 
 def test_two_super_admins_who_demote_each_other_at_once_do_not_both_succeed(world: World) -> None:

@@ -27,6 +27,35 @@ def test_the_profile_is_anonymous_and_the_person_sees_nothing_any_more(world: Wo
             ada.rows(call)
 
 
+def test_a_token_that_outlived_its_person_writes_nothing(world: World) -> None:
+    ada, grace = world.person("ada"), world.person("grace")
+    organization = found(grace)
+    join(grace, organization, ada, "member")
+    shared = ada.row(
+        "insert into projects (name, organization_id) values ('Shared', %s) returning id", organization
+    )
+    world.as_auth_service(DELETE, ada.id)
+    with refused("not_authenticated"):
+        ada.rows("insert into projects (name) values ('ghost')")
+    with refused("not_authenticated"):
+        ada.rows("insert into projects (name, organization_id) values ('ghost', %s)", organization)
+    with refused("not_found"):
+        ada.rows("insert into tasks (project_id) values (%s)", shared["id"])
+    assert ada.count("update projects set name = 'ghost'") == 0
+    assert ada.count("update profiles set name = 'ghost'") == 0
+    assert [row["name"] for row in world.as_dba("select name from public.projects")] == ["Shared"]
+
+
+def test_nothing_that_a_person_wrote_for_themselves_is_kept(world: World) -> None:
+    ada = world.person("ada")
+    project = ada.row("insert into projects (name, data) values ('Secret', '{\"pin\": 1}') returning id")
+    ada.rows("insert into tasks (project_id, title) values (%s, 'Secret')", project["id"])
+    ada.rows("delete from projects")
+    world.as_auth_service(DELETE, ada.id)
+    assert world.as_dba("select name, data from public.projects") == [{"name": "Deleted", "data": {}}]
+    assert world.as_dba("select title from public.tasks") == [{"title": ""}]
+
+
 def test_a_soft_deletion_by_the_auth_service_counts_as_well(world: World) -> None:
     ada = world.person("ada")
     world.as_auth_service("update auth.users set deleted_at = now() where id = %s", ada.id)

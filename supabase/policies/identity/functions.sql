@@ -7,6 +7,7 @@ grant execute on function public.set_member_role(uuid, uuid, text) to authentica
 grant execute on function public.remove_member(uuid, uuid) to authenticated;
 grant execute on function public.leave_organization(uuid) to authenticated;
 grant execute on function public.transfer_ownership(uuid, uuid) to authenticated;
+grant execute on function public.delete_organization(uuid) to authenticated;
 grant execute on function public.organization_members(uuid) to authenticated;
 grant execute on function public.invite_member(uuid, text, text) to authenticated;
 grant execute on function public.accept_invitation(text) to authenticated;
@@ -18,6 +19,7 @@ grant execute on function identity.set_member_role(uuid, uuid, text) to authenti
 grant execute on function identity.remove_member(uuid, uuid) to authenticated;
 grant execute on function identity.leave_organization(uuid) to authenticated;
 grant execute on function identity.transfer_ownership(uuid, uuid) to authenticated;
+grant execute on function identity.delete_organization(uuid) to authenticated;
 grant execute on function identity.organization_members(uuid) to authenticated;
 grant execute on function identity.invite_member(uuid, text, text) to authenticated;
 grant execute on function identity.accept_invitation(text) to authenticated;
