@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import httpx
 import pytest
 
-from scripts.stack.auth import gateway_auth
+from scripts.stack.auth import browser_origins, gateway_auth
 from scripts.stack.errors import StackError
 from scripts.stack.settings import Settings
 
@@ -58,3 +59,31 @@ def test_a_broken_configuration_is_named(tmp_path: Path) -> None:
 def test_a_missing_configuration_is_named(tmp_path: Path) -> None:
     with pytest.raises(StackError, match=r"config\.toml is missing"):
         gateway_auth(Settings(project=tmp_path))
+
+
+def test_only_what_a_browser_calls_an_origin_is_one() -> None:
+    redirects = [
+        "https://app.example.com/**",
+        "https://app.example.com/welcome?from=mail",
+        "https://*.preview.example.com/**",
+        "com.example.app://signed-in",
+        "env(NOT_SET)",
+    ]
+    auth = {"site_url": "http://127.0.0.1:3000", "additional_redirect_urls": redirects}
+    assert browser_origins(auth) == ["http://127.0.0.1:3000", "https://app.example.com"]
+
+
+@pytest.mark.parametrize(
+    ("origin", "allowed"),
+    [("http://127.0.0.1:3000", True), ("http://localhost:3000", True), ("http://localhost:3001", False)],
+)
+def test_browser_apps_that_may_sign_people_in_may_call_the_edge(
+    stack: dict[str, str], origin: str, allowed: bool
+) -> None:
+    asked = {
+        "Origin": origin,
+        "Access-Control-Request-Method": "GET",
+        "Access-Control-Request-Headers": "authorization",
+    }
+    answer = httpx.options(f"{stack['EDGE_URL']}/me", headers=asked)
+    assert (answer.headers.get("access-control-allow-origin") == origin) is allowed

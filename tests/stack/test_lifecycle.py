@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 
 import httpx
 import psutil
 import pytest
 
+from scripts.stack.ports import free_port_base
 from scripts.stack.report import DEMO_ACCOUNTS, DEMO_PASSWORD
 from scripts.stack.settings import HOST
 from scripts.stack.stack import ALL_PARTS, Stack
@@ -102,6 +104,26 @@ def test_a_part_whose_configuration_changed_is_restarted(terminal: Terminal) -> 
     assert "google is restarted: it changed" in terminal.run("up", "google")
     assert terminal.pid("google") != first
     assert {process.pid for process in terminal.processes()} == {terminal.pid("google")}
+
+
+def test_a_stack_that_cannot_move_stays(terminal: Terminal) -> None:
+    terminal.run("up", "google")
+    first, other = terminal.pid("google"), free_port_base()
+    terminal.env["GROUNDWORK_PORT"] = str(other)
+    with socket.create_server((HOST, other + 6)):
+        assert f"Port {other + 6}, which google needs, is taken" in terminal.run("up", "google", status=1)
+    terminal.env["GROUNDWORK_PORT"] = ""
+    assert "google runs already" in terminal.run("up", "google")
+    assert terminal.pid("google") == first
+
+
+def test_a_stack_does_not_move_onto_parts_of_its_own_that_stay(terminal: Terminal) -> None:
+    terminal.run("up", "mailbox", "google")
+    pids = {terminal.pid("mailbox"), terminal.pid("google")}
+    terminal.port -= 1  # google would listen where the mailbox takes SMTP
+    shown = terminal.run("up", "google", status=1)
+    assert f"Port {terminal.port + 6}, which google needs, is taken by pid {terminal.pid('mailbox')}" in shown
+    assert {process.pid for process in terminal.processes()} == pids
 
 
 def test_two_stacks_side_by_side(used: Terminal, terminal: Terminal) -> None:
