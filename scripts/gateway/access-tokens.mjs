@@ -68,7 +68,7 @@ async function callHook(driver, { schema, name }, event) {
       return answer;
     });
   } catch (error) {
-    console.error("custom access token hook:", error.message);
+    console.error(error);
     throw new HookFailed(500, "Error running hook URI: custom access token hook failed");
   }
 }

@@ -64,7 +64,7 @@ class GatewayConnection extends PostgresConnection {
 
   async onPostgrestAST(ast, vars) {
     const checked = await super.onPostgrestAST(ast, vars);
-    return jsonValues(checked, await this.introspect({ useCache: true }), this.driver);
+    return jsonValues(checked, await this.introspect({ useCache: true }), this.driver, currentRequest()?.sent);
   }
 
   normalizeDbError(error) {

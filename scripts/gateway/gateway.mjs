@@ -11,8 +11,9 @@ import { emailPkce, rememberedChallenge } from "./compat/email-pkce.mjs";
 import { folderListings } from "./compat/folder-listings.mjs";
 import { signInAtStandIn } from "./compat/google-sign-in.mjs";
 import { hookedTokens } from "./compat/hooked-tokens.mjs";
+import { boundedMetadata } from "./compat/metadata-size.mjs";
 import { plainUploads } from "./compat/multipart-uploads.mjs";
-import { relativeSignedUrls } from "./compat/signed-urls.mjs";
+import { signedUrls } from "./compat/signed-urls.mjs";
 import { emailIsMagiclink } from "./compat/verify-types.mjs";
 import { liteConfig } from "./lite-config.mjs";
 import { createMailer } from "./mail.mjs";
@@ -45,9 +46,10 @@ export async function createGateway({ settings, connection, tokens }) {
     signInAtStandIn(settings.googleUrl),
     emailIsMagiclink,
     plainUploads,
-    relativeSignedUrls,
+    signedUrls(tokens),
     folderListings,
     verifiedBearers(tokens),
+    boundedMetadata(driver),
   ];
   return (request, peer) =>
     withRequest(request, () => compose(adaptations, (adapted) => app.fetch(adapted, peer))(request));

@@ -34,6 +34,11 @@ export function remade(request, { body = request.body, headers = new Headers(req
   return new Request(request.url, { method: request.method, headers, body: bytes, duplex: "half" });
 }
 
+/** Lite appends its fragment also to an address that has one: what follows the last "#" is Lite's. */
+export const fragmentOf = (location) => new URLSearchParams(location.split("#").slice(1).at(-1));
+
+export const withFragment = (location, fragment) => `${location.split("#")[0]}#${new URLSearchParams(fragment)}`;
+
 export function withLocation(response, location) {
   const headers = new Headers(response.headers);
   headers.set("location", location);

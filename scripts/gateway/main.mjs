@@ -4,10 +4,12 @@ import { serve } from "@hono/node-server";
 import { connect } from "./connection.mjs";
 import { createGateway } from "./gateway.mjs";
 import { redirectGoogle } from "./google.mjs";
+import { rememberFaults } from "./log.mjs";
 import { SettingsError, readSettings } from "./settings.mjs";
 import { createTokens } from "./tokens.mjs";
 
 const SHUTDOWN_GRACE_MS = 10_000;
+const MAX_HEADER_BYTES = 128 * 1024; // a token carries up to 64 kB of user metadata
 
 process.env.TZ = "UTC"; // Lite takes auth.sessions.refreshed_at, which has no time zone, for local time
 process.env.DO_NOT_TRACK = "1";
@@ -17,10 +19,12 @@ async function main() {
   const tokens = await createTokens(settings);
   const connection = await connect(settings.databaseUrl);
   redirectGoogle(settings.googleUrl);
+  rememberFaults();
   const handle = await createGateway({ settings, connection, tokens });
   const server = serve({
     port: settings.port,
     hostname: "127.0.0.1",
+    serverOptions: { maxHeaderSize: MAX_HEADER_BYTES },
     fetch: (request, { incoming }) => handle(request, { peerAddress: incoming.socket.remoteAddress ?? null }),
   });
   server.on("error", fail);

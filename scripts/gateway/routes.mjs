@@ -1,5 +1,6 @@
 /** What the gateway answers itself, before anything reaches Lite. */
 import { part, problem } from "./http.mjs";
+import { logFault } from "./log.mjs";
 
 const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
@@ -42,11 +43,17 @@ function isDecodable(text) {
 
 /** Nothing internal leaves: whatever fails unexpectedly is told to the log, and to the client only that it did. */
 export async function safely(request, next) {
+  const response = await answered(request, next);
+  if (response.status >= 500) logFault(response.status);
+  return response;
+}
+
+async function answered(request, next) {
   try {
     const response = await next(request);
     if (response.status !== 500 || response.headers.get("content-type")?.includes("json")) return response;
   } catch (error) {
-    console.error(`${request.method} ${path(request)}:`, error);
+    console.error(error);
   }
   return problem(request, 500, { code: "unexpected_failure", message: "Unexpected failure, please check the log" });
 }

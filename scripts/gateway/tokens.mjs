@@ -7,10 +7,10 @@
  */
 import { createHmac } from "node:crypto";
 
-import { SignJWT, errors, importJWK, jwtVerify } from "jose";
+import { SignJWT, createLocalJWKSet, errors, importJWK, jwtVerify } from "jose";
 
 const API_ROLES = ["anon", "authenticated", "service_role"];
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+export const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const CLOCK_SKEW_SECONDS = 30;
 
 export class TokenRejected extends Error {
@@ -24,7 +24,8 @@ export async function createTokens({ signingJwk, jwtSecret, url }) {
   const { kty, crv, x, y, kid } = signingJwk;
   const publicJwk = { kty, crv, x, y, kid, alg: "ES256", use: "sig", key_ops: ["verify"] };
   const privateKey = await importJWK(signingJwk, "ES256");
-  const publicKey = await importJWK(publicJwk, "ES256");
+  const jwks = { keys: [publicJwk] };
+  const publishedKey = createLocalJWKSet(jwks);
   const legacySecret = new TextEncoder().encode(jwtSecret);
   const liteSecret = createHmac("sha256", jwtSecret).update("supabase lite").digest("hex");
   const liteKey = new TextEncoder().encode(liteSecret);
@@ -41,7 +42,7 @@ export async function createTokens({ signingJwk, jwtSecret, url }) {
   }
 
   async function verifyUser(token) {
-    const claims = await check(token, publicKey, {
+    const claims = await check(token, publishedKey, {
       algorithms: ["ES256"],
       issuer,
       audience: "authenticated",
@@ -60,20 +61,25 @@ export async function createTokens({ signingJwk, jwtSecret, url }) {
     return claims;
   }
 
+  /** Lite signs sessions and storage URLs with the same secret; what tells them apart is a claim. */
+  const verifyFromLite = (token, ownClaim) =>
+    check(token, liteKey, { algorithms: ["HS256"], requiredClaims: [ownClaim], clockTolerance: 0 });
+
   return {
     issuer,
     liteSecret,
-    jwks: { keys: [publicJwk] },
+    jwks,
     verify,
     signForLite: (claims) => new SignJWT(claims).setProtectedHeader({ alg: "HS256", typ: "JWT" }).sign(liteKey),
-    readFromLite: async (token) => (await jwtVerify(token, liteKey, { algorithms: ["HS256"] })).payload,
+    readFromLite: (token) => verifyFromLite(token, "session_id"),
+    readSignedUrl: (token) => verifyFromLite(token, "bucket"),
     sign: (claims) => new SignJWT(claims).setProtectedHeader({ alg: "ES256", typ: "JWT", kid }).sign(privateKey),
   };
 }
 
 async function check(token, key, options) {
   try {
-    return (await jwtVerify(token, key, { ...options, clockTolerance: CLOCK_SKEW_SECONDS })).payload;
+    return (await jwtVerify(token, key, { clockTolerance: CLOCK_SKEW_SECONDS, ...options })).payload;
   } catch (error) {
     if (error instanceof errors.JWTExpired) throw new TokenRejected("JWT expired", { expired: true });
     if (error instanceof errors.JOSEError || error instanceof TypeError) throw new TokenRejected(error.message);

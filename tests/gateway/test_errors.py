@@ -102,6 +102,14 @@ def test_every_sqlstate_has_the_status_that_postgrest_gives_it(
 
 
 @pytest.mark.usefixtures("raising")
+@pytest.mark.parametrize("sqlstate", ["23502", "23514"])
+def test_the_failing_row_stays_inside(http: httpx.Client, bystander: Person, sqlstate: str) -> None:
+    body = {"sqlstate": sqlstate, "message": "m", "detail": "Failing row contains (1, somebody@example.com)."}
+    response = call(http, "POST", "rpc/fail_probe", json=body, headers=bystander.headers)
+    assert response.json() == {"code": sqlstate, "message": "m", "details": None, "hint": "a hint"}
+
+
+@pytest.mark.usefixtures("raising")
 def test_an_error_can_bring_headers(http: httpx.Client, bystander: Person) -> None:
     error = {"code": "PT429", "message": "rate_limited", "details": '{"retry_after": 3}', "hint": "Wait."}
     detail = json.dumps({"status": 429, "headers": {"Retry-After": "3"}})

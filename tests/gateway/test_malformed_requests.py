@@ -21,11 +21,13 @@ ROWS = {
     "half a surrogate pair": (b'{"name": "\\ud800"}', 400),
     "NUL in text": (b'{"name": "a\\u0000b"}', 400),
     "NUL in JSON": (b'{"name": "x", "data": {"a": "\\u0000"}}', 400),
+    "a number out of range": (b'{"name": "x", "data": {"a": 1e400}}', 400),
     "100,000 levels": (DEEP, 400),
     "100,000 levels that never close": (b"[" * 100_000, 400),
     "3 MB of name": (b'{"name": "' + b"x" * 3_000_000 + b'"}', 422),
     "3 MB of JSON": (b'{"name": "x", "data": {"a": "' + b"x" * 3_000_000 + b'"}}', 422),
     "7 MB of escapes": (b'{"name": "' + b"\\n" * 3_500_000 + b'"}', 422),
+    "100,000 rows": (b"[" + b",".join([b'{"name": "x"}'] * 100_000) + b"]", 413),
     "9 MB": (b'{"name": "' + b"x" * 9_000_000 + b'"}', 413),
     "a prototype": (b'{"__proto__": {"name": "x"}, "name": "x"}', 400),
 }
@@ -84,6 +86,7 @@ def test_numbers_that_are_none(http: httpx.Client, person: Person, value: object
         ("GET", "/rest/v1/%00", 400),
         ("GET", "/rest/v1/projects/x", 404),
         ("GET", "/auth/v1/verify?type=magiclink&token=%00", 400),
+        ("GET", f"/auth/v1/verify?type=magiclink&token=pkce_{'-' * 36}", 303),
     ],
 )
 def test_wrong_verbs_and_paths(
@@ -100,6 +103,7 @@ CREDENTIALS = {
     "an object for a password": b'{"email": "a@example.com", "password": {"a": 1}}',
     "NUL in an address": b'{"email": "a\\u0000@example.com", "password": "correct horse 42"}',
     "NUL in metadata": b'{"email": "a@example.com", "password": "long horse 42", "data": {"a": "\\u0000"}}',
+    "infinity in metadata": b'{"email": "a@example.com", "password": "long horse 42", "data": {"a": 1e400}}',
     "text for metadata": b'{"email": "meta@example.com", "password": "correct horse 42", "data": "x"}',
     "an endless address": b'{"email": "' + b"x" * 300 + b'@example.com", "password": "correct horse 42"}',
     "an endless password": b'{"email": "long@example.com", "password": "' + b"x" * 300 + b'"}',
@@ -127,6 +131,14 @@ def test_malformed_credentials(http: httpx.Client, name: str, entrance: str, con
 def test_two_mebibytes_of_credentials(http: httpx.Client) -> None:
     body = {"email": "a@example.com", "password": "x" * 2**21}
     assert http.post("/auth/v1/signup", json=body).status_code == 413
+
+
+@pytest.mark.parametrize("name", ["email", "password", "data"])
+def test_null_credentials_are_absent_ones(http: httpx.Client, bystander: Person, name: str) -> None:
+    response = http.put("/auth/v1/user", json={name: None}, headers=bystander.headers)
+    assert (response.status_code, response.json()["email"]) == (200, bystander.email)
+    signup = {"email": "null@example.com", "password": "correct horse 42", name: None}
+    assert http.post("/auth/v1/signup", json=signup).status_code < 500
 
 
 @pytest.mark.parametrize("path", ["/rest/v1/projects", "/auth/v1/token", "/storage/v1/object/a/b"])

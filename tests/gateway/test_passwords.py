@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import httpx
 import psycopg
 import pytest
 from supabase_auth.errors import AuthApiError, AuthWeakPasswordError
@@ -36,6 +37,17 @@ def test_the_hook_has_seen_every_token(person: Person) -> None:
     assert claims_of(person.token)["user_role"] == "user"
     person.client.auth.sign_in_with_password({"email": person.email, "password": PASSWORD})
     assert claims_of(person.token)["user_role"] == "user"
+
+
+def test_metadata_fit_into_a_token(http: httpx.Client, person: Person) -> None:
+    """The largest that is accepted can still be carried; the limit holds for what comes together."""
+    person.client.auth.update_user({"data": {"half": "x" * 60_000}})
+    person.client.auth.refresh_session()
+    assert http.get("/rest/v1/projects", headers=person.headers).status_code == 200
+    more = http.put("/auth/v1/user", json={"data": {"more": "x" * 6_000}}, headers=person.headers)
+    assert (more.status_code, more.json()["error_code"]) == (413, "request_too_large")
+    signup = {"email": "large@example.com", "password": PASSWORD, "data": {"all": "x" * 900_000}}
+    assert http.post("/auth/v1/signup", json=signup).status_code == 413
 
 
 def test_sign_in_lands_on_the_same_user(person: Person, new_client: NewClient) -> None:

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Iterator
 
 import httpx
+import jwt
 import psycopg
 import pytest
 from psycopg import sql
@@ -14,7 +15,7 @@ from storage3.exceptions import StorageApiError
 from scripts.stack.stack import Stack
 from supabase import Client
 from tests.gateway.conftest import NewPerson
-from tests.gateway.people import Person
+from tests.gateway.people import Person, claims_of
 
 HELLO = b"hello, \xff\x00 world"
 
@@ -103,6 +104,23 @@ def test_a_signed_url_opens_one_object(person: Person, bucket: str) -> None:
     assert httpx.get(url).content == HELLO
     assert httpx.get(url.replace("/a?", "/b?")).status_code in (400, 403)
     assert httpx.get(url.split("?")[0]).status_code == 400
+
+
+def test_a_signed_url_needs_a_token_of_storage(http: httpx.Client, person: Person, bucket: str) -> None:
+    files = person.client.storage.from_(bucket)
+    files.upload(f"{person.id}/a", HELLO)
+    url = files.create_signed_url(f"{person.id}/a", 60)["signedURL"]
+    assert url
+    claims = claims_of(url.split("token=")[1])
+    forged = jwt.encode(claims, "guessed" * 8)
+    unsigned = jwt.encode(claims, None, algorithm="none")  # type: ignore[arg-type]
+    for token in (forged, unsigned, person.token, "nonsense"):
+        for method, path in [("GET", "sign"), ("PUT", "upload/sign")]:
+            url = f"/storage/v1/object/{path}/{bucket}/{person.id}/a"
+            response = http.request(method, url, params={"token": token}, content=b"planted")
+            assert response.status_code == 400
+            assert (response.json()["statusCode"], response.json()["error"]) == ("400", "InvalidJWT")
+    assert files.download(f"{person.id}/a") == HELLO
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,9 @@ class Forger:
     def genuine(self, **changes: object) -> str:
         return self._signed(self._jwk, changes)
 
+    def under_kid(self, kid: str) -> str:
+        return jwt.encode(self._claims, self._key(self._jwk), algorithm="ES256", headers={"kid": kid})
+
     def other_key(self, **changes: object) -> str:
         jwk = ECAlgorithm.to_jwk(ec.generate_private_key(ec.SECP256R1()), as_dict=True)
         return self._signed(jwk, changes)
@@ -105,6 +108,7 @@ MALICIOUS: dict[str, Callable[[Forger], str]] = {
     "signed with another key": lambda forger: forger.other_key(),
     "service_role under another key": lambda forger: forger.other_key(role="service_role"),
     "postgres under another key": lambda forger: forger.other_key(role="postgres"),
+    "under an unknown kid": lambda forger: forger.under_kid("unknown"),
     "payload exchanged": lambda forger: forger.tampered(role="service_role"),
     "alg none": lambda forger: forger.unsigned(),
     "alg none, service_role": lambda forger: forger.unsigned(role="service_role"),

@@ -3,6 +3,7 @@
  * Supabase does (ES256 by published key, legacy keys by secret, audience, issuer, role) and only then re-signed for it.
  */
 import { authPath, part, problem, remade } from "../http.mjs";
+import { currentRequest } from "../request-context.mjs";
 import { TokenRejected } from "../tokens.mjs";
 
 // The other auth routes are public: an expired token must not keep anyone from refreshing or signing in.
@@ -20,6 +21,7 @@ export const verifiedBearers = (tokens) =>
       if (error instanceof TokenRejected) return refuse(request, next, error);
       throw error;
     }
+    currentRequest().claims = claims;
     return next(withBearer(request, await tokens.signForLite(claims)));
   };
 

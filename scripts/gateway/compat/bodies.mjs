@@ -3,6 +3,7 @@
  * rows. Such bodies are refused here, before they reach it.
  */
 import { carriesJson, part, problem, remade } from "../http.mjs";
+import { currentRequest } from "../request-context.mjs";
 
 const MEBIBYTE = 2 ** 20;
 const LIMITS = { rest: 8 * MEBIBYTE, auth: MEBIBYTE, storage: 51 * MEBIBYTE };
@@ -23,7 +24,7 @@ export async function checkedBodies(request, next) {
   }
   try {
     if (bytes.length > 0 && area !== "storage") decode(bytes);
-    if (bytes.length > 0 && carriesJson(request)) checkJson(area, decode(bytes));
+    if (bytes.length > 0 && carriesJson(request)) readJson(area, decode(bytes));
   } catch (error) {
     if (error instanceof MalformedBody) return problem(request, 400, { code: MALFORMED[area], message: error.message });
     throw error;
@@ -42,9 +43,10 @@ async function readAtMost(stream, limit) {
   return size <= limit ? Buffer.concat(chunks) : null;
 }
 
-function checkJson(area, text) {
+function readJson(area, text) {
   const value = parse(text);
   if (area === "rest" ? !isRows(value) : !isObject(value)) throw new MalformedBody("Empty or invalid json");
+  if (area === "rest") currentRequest().sent = value;
 }
 
 function decode(bytes) {
@@ -58,19 +60,23 @@ function decode(bytes) {
 function parse(text) {
   if (depthOf(text) > MAX_JSON_DEPTH) throw new MalformedBody(`JSON is nested deeper than ${MAX_JSON_DEPTH} levels`);
   try {
-    return JSON.parse(text, refuseLoneSurrogates);
-  } catch {
-    throw new MalformedBody("Empty or invalid json");
+    return JSON.parse(text, faithfully);
+  } catch (error) {
+    throw error instanceof MalformedBody ? error : new MalformedBody("Empty or invalid json");
   }
 }
 
-/** Half a character, which UTF-8 cannot hold; it would silently become another one. */
-function refuseLoneSurrogates(_name, value) {
-  if (typeof value === "string" && !value.isWellFormed()) throw new MalformedBody();
-  return value;
+/** What JavaScript would silently change is kept as it was written (`1.50`, integers beyond 2^53), or refused. */
+function faithfully(name, value, { source }) {
+  // Half a character, which UTF-8 cannot hold.
+  if (typeof value === "string" && !value.isWellFormed()) throw new MalformedBody("Text is not valid Unicode");
+  if (typeof value !== "number" || String(value) === source) return value;
+  if (!Number.isFinite(value)) throw new MalformedBody(`The number "${name}" is out of range`);
+  return JSON.rawJSON(source);
 }
 
-const isObject = (value) => value !== null && typeof value === "object" && !Array.isArray(value);
+const isObject = (value) =>
+  value !== null && typeof value === "object" && !Array.isArray(value) && !JSON.isRawJSON(value);
 
 const isRows = (value) => isObject(value) || (Array.isArray(value) && value.every(isObject));
 

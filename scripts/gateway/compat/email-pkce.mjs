@@ -5,12 +5,13 @@
  */
 import { randomUUID } from "node:crypto";
 
-import { authPath, bodyOf, problem, withLocation } from "../http.mjs";
+import { authPath, bodyOf, fragmentOf, problem, withLocation } from "../http.mjs";
 import { currentRequest } from "../request-context.mjs";
+import { UUID } from "../tokens.mjs";
 
 const SENDS_MAIL = ["/otp", "/signup", "/recover", "/magiclink"];
 const METHODS = ["s256", "plain"];
-const MAILED_TOKEN = /^pkce_([0-9a-f-]{36})$/;
+const MAILED_TOKEN = /^pkce_(.*)$/;
 
 /** Remembers the challenge for the mailer, which runs inside Lite. */
 export async function rememberedChallenge(request, next) {
@@ -44,7 +45,7 @@ export const emailPkce = ({ driver, tokens }) =>
       return exchange(driver, request, next);
     }
     const [, id] = MAILED_TOKEN.exec(url.searchParams.get("token") ?? "") ?? [];
-    if (authPath(request) !== "/verify" || !id) return next(request);
+    if (authPath(request) !== "/verify" || !UUID.test(id)) return next(request);
     const [flow] = await driver`
       select id, auth_code, referrer from auth.flow_state where id = ${id} and user_id is null`;
     url.searchParams.set("token", flow?.referrer ?? "used");
@@ -54,7 +55,7 @@ export const emailPkce = ({ driver, tokens }) =>
 /** Lite has opened a session for whoever visits the link; only who holds the verifier shall have one. */
 async function completed({ driver, tokens }, flow, response) {
   const location = response.headers.get("location") ?? "";
-  const liteToken = URL.canParse(location) && new URLSearchParams(new URL(location).hash.slice(1)).get("access_token");
+  const liteToken = fragmentOf(location).get("access_token");
   if (!liteToken) return response;
   const { sub, session_id: session } = await tokens.readFromLite(liteToken);
   await driver`delete from auth.sessions where id = ${session}`;

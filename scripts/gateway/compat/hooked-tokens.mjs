@@ -4,8 +4,10 @@
  * when the hook refuses, the answer carries no token at all.
  */
 import { HookFailed } from "../access-tokens.mjs";
-import { authPath, problem, withJson, withLocation } from "../http.mjs";
+import { authPath, fragmentOf, problem, withFragment, withJson, withLocation } from "../http.mjs";
+import { logFault } from "../log.mjs";
 import { currentRequest } from "../request-context.mjs";
+import { TokenRejected } from "../tokens.mjs";
 
 export const hookedTokens = (mint) =>
   async function hookedToken(request, next) {
@@ -13,8 +15,8 @@ export const hookedTokens = (mint) =>
     const response = await next(request);
     if (!path || response.status >= 400) return response;
     const method = currentRequest().signInMethod ?? methodOf(path, currentRequest().query);
-    const location = response.headers.get("location");
-    if (location?.includes("access_token=")) return redirect(response, location, mint, method);
+    const location = response.headers.get("location") ?? "";
+    if (fragmentOf(location).has("access_token")) return redirect(response, location, mint, method);
     if (response.headers.get("content-type")?.includes("json")) return json(request, response, mint, method);
     return response;
   };
@@ -39,15 +41,16 @@ async function json(request, response, mint, method) {
 }
 
 async function redirect(response, location, mint, method) {
-  const url = new URL(location);
-  const fragment = new URLSearchParams(url.hash.slice(1));
+  const fragment = fragmentOf(location);
   try {
     fragment.set("access_token", await mint(fragment.get("access_token"), method));
-    url.hash = fragment;
+    return withLocation(response, withFragment(location, fragment));
   } catch (error) {
+    // Whoever asks for a redirect can put anything into its address.
+    if (error instanceof TokenRejected) return response;
     if (!(error instanceof HookFailed)) throw error;
+    if (error.status >= 500) logFault(error.status);
     const description = { error_code: "hook_error", error_description: error.message };
-    url.hash = new URLSearchParams({ error: "server_error", ...description });
+    return withLocation(response, withFragment(location, { error: "server_error", ...description }));
   }
-  return withLocation(response, url.href);
 }

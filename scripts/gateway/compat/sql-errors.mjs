@@ -3,7 +3,7 @@
  * PostgREST has a status for each class and always reports the SQLSTATE. Lite passes errors of SQLSTATE `PGRST` through
  * verbatim, so unknown ones are put into that form.
  */
-const KNOWN_TO_LITE = /^(PGRST|PT\d{3}|42(?!P17)\w{3}|22\w{3}|23502|23503|23505|25006)$/;
+const KNOWN_TO_LITE = /^(PGRST|PT\d{3}|42(?!P17)\w{3}|22\w{3}|23503|23505|25006)$/;
 
 const STATUS_BY_PREFIX = [
   ["08", 503],
@@ -35,12 +35,19 @@ const STATUS_BY_PREFIX = [
 
 export function toPostgrestError(error) {
   const code = error?.code;
+  if (code === "MAX_PARAMETERS_EXCEEDED") {
+    return inPostgrestForm(error, 413, { code: "PGRST102", message: "Too many values at once; send fewer rows" });
+  }
   if (typeof code !== "string" || !/^[0-9A-Z]{5}$/.test(code) || KNOWN_TO_LITE.test(code)) return error;
   const status = STATUS_BY_PREFIX.find(([prefix]) => code.startsWith(prefix))?.[1] ?? 400;
-  const { message, detail = null, hint = null } = error;
-  return {
-    code: "PGRST",
-    message: JSON.stringify({ code, message, details: detail, hint }),
-    detail: JSON.stringify({ status, headers: {} }),
-  };
+  // PostgREST tells the failing row. But when a definer function wrote it, the caller may have no right to see it.
+  const details = error.detail?.startsWith("Failing row contains") ? null : error.detail;
+  return inPostgrestForm(error, status, { code, message: error.message, details, hint: error.hint });
 }
+
+const inPostgrestForm = (cause, status, { details = null, hint = null, ...rest }) => ({
+  code: "PGRST",
+  message: JSON.stringify({ ...rest, details, hint }),
+  detail: JSON.stringify({ status, headers: {} }),
+  cause,
+});
