@@ -1,27 +1,31 @@
-# Every target first brings the environment up to date; `make PYTHON=python3.12 …` chooses its Python.
+# What starts or proves something first brings the environment up to date; looking and stopping use what is there.
+# `make PYTHON=python3.12 …` chooses the Python of the environment, which then stays.
 PYTHON ?= python3
 BIN := .venv/bin
 STACK := $(BIN)/python -m scripts.stack
 
 .DEFAULT_GOAL := help
-.PHONY: help env up down status logs reset test check gates fmt types generate lock
+.PHONY: help env installed up down status logs reset test check gates fmt types generate lock
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' $(MAKEFILE_LIST)
 
 env: ## create or update .venv and node_modules
-	@$(PYTHON) scripts/bootstrap.py
+	@$(PYTHON) scripts/bootstrap.py $(if $(filter file,$(origin PYTHON)),,--with-this-python)
+
+installed:
+	@test -x $(BIN)/python || { echo "Nothing is installed here. Run 'make env' first." >&2; exit 1; }
 
 up: env ## start the stack; GROUNDWORK_PORT and GROUNDWORK_STATE move it
 	@$(STACK) up
 
-down: env ## stop it; data stays
+down: installed ## stop it; data stays
 	@$(STACK) down
 
-status: env ## what runs; fails unless everything does
+status: installed ## what runs; fails unless everything does
 	@$(STACK) status
 
-logs: env ## its logs; PART=edge for one, FOLLOW=1 to go on
+logs: installed ## its logs; PART=edge for one, FOLLOW=1 to go on
 	@$(STACK) logs $(PART) $(if $(FOLLOW),--follow)
 
 reset: env ## drop its data and start afresh

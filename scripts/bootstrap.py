@@ -22,6 +22,7 @@ OLDEST_PYTHON = (3, 11)
 NEEDED_BYTES = 1500 * 1024**2
 SHOWN_LINES = 40
 HEARTBEAT = 30  # seconds
+CHOSEN = "--with-this-python"
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
@@ -32,6 +33,8 @@ MODULES_STAMP = MODULES / "groundwork.stamp"
 
 def main() -> None:
     """Bring the environment up to date, or exit with what is wrong and the way out."""
+    if CHOSEN not in sys.argv:
+        prefer_present_python()
     require_python()
     if is_current():
         return
@@ -48,11 +51,28 @@ def main() -> None:
         sys.exit(f"The environment could not be created: {error}.")
 
 
+def prefer_present_python() -> None:
+    """Go on in the Python that .venv was made with, if it still will do."""
+    python = str(VENV / "bin" / "python")
+    if will_do(python):
+        os.execv(python, [python, __file__, CHOSEN])  # noqa: S606  (a path of ours, no shell needed)
+
+
+def will_do(python: str) -> bool:
+    """Whether this Python could create the environment; a version manager's shim may not even run."""
+    question = f"import sys, ensurepip, venv; sys.exit(sys.version_info < {OLDEST_PYTHON})"
+    try:
+        command = [python, "-I", "-c", question]
+        return subprocess.call(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) == 0
+    except OSError:
+        return False
+
+
 def require_python() -> None:
     """Exit unless this Python can create the environment."""
     if sys.version_info < OLDEST_PYTHON:
         names = [f"python3.{minor}" for minor in range(30, OLDEST_PYTHON[1] - 1, -1)]
-        found = next(filter(shutil.which, names), None)
+        found = next(filter(will_do, names), None)
         way_out = (
             f"Use the one that is here: make PYTHON={found}"
             if found

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import re
 import tomllib
+from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from scripts.stack.errors import StackError
 from scripts.stack.google import CLIENT_ID, CLIENT_SECRET
@@ -15,7 +17,7 @@ ENV_REFERENCE = re.compile(r"env\((\w+)\)")
 
 
 def gateway_auth(settings: Settings) -> dict[str, Any]:
-    """[auth] with `env(NAME)` resolved, the stand-in as Google, and confirmations as the settings say."""
+    """[auth] with `env(NAME)` resolved, the stand-in as Google, confirmations as set, mail without waiting."""
     path = settings.project / "supabase" / "config.toml"
     try:
         auth: dict[str, Any] = _resolve(tomllib.loads(path.read_text()).get("auth", {}))
@@ -23,10 +25,23 @@ def gateway_auth(settings: Settings) -> dict[str, Any]:
         raise StackError(f"{path} is missing: it says how Auth behaves.") from None
     except tomllib.TOMLDecodeError as error:
         raise StackError(f"{path} is not valid TOML: {error}.") from None
-    auth.setdefault("email", {})["enable_confirmations"] = settings.confirm_email
+    auth.setdefault("email", {}).update(enable_confirmations=settings.confirm_email, max_frequency="1s")
     google = auth.setdefault("external", {}).setdefault("google", {})
     google.update(client_id=CLIENT_ID, secret=CLIENT_SECRET)
     return auth
+
+
+def browser_origins(auth: Mapping[str, Any]) -> list[str]:
+    """From where browser apps may sign people in; wildcards and schemes of native apps are no origins."""
+    redirects = [auth.get("site_url", ""), *auth.get("additional_redirect_urls", [])]
+    urls = [urlsplit(url) for url in redirects]
+    return [
+        *dict.fromkeys(
+            f"{url.scheme}://{url.netloc}"
+            for url in urls
+            if url.scheme in {"http", "https"} and url.netloc and "*" not in url.netloc
+        )
+    ]
 
 
 def _resolve(value: Any) -> Any:

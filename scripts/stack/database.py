@@ -11,6 +11,7 @@ import psycopg
 from psycopg import sql
 
 from scripts.stack.errors import StackError
+from scripts.stack.history import require_unchanged
 from scripts.stack.processes import ToolError, run
 from scripts.stack.settings import ROOT
 from scripts.stack.supabase_cli import supabase
@@ -53,6 +54,7 @@ def prepare(superuser_url: str) -> None:
 
 def migrate(database_url: str, *, seed: bool, project: Path = ROOT) -> str:
     """Push the migrations of `project`/supabase with the real Supabase CLI; returns what it printed."""
+    require_unchanged(database_url, project / "supabase" / "migrations")
     flags = ["--include-seed"] if seed else []
     try:
         return supabase("db", "push", f"--remote={database_url}", "--yes", *flags, project=project)

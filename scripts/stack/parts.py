@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from scripts.stack.auth import gateway_auth
+from scripts.stack.auth import browser_origins, gateway_auth
 from scripts.stack.google import seed
 from scripts.stack.health import accepts_logins, answers
 from scripts.stack.postgres import Postgres
@@ -122,6 +122,7 @@ def edge(context: Context) -> Part:
         env={
             "EDGE_HOST": HOST,
             "EDGE_PORT": str(settings.edge_port),
+            "EDGE_CORS_ORIGINS": ",".join(browser_origins(gateway_auth(settings))),
             **context.select("EDGE_DATABASE_URL", "SUPABASE_URL", "SUPABASE_JWKS_URL", "SUPABASE_JWT_SECRET"),
         },
     )

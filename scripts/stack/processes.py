@@ -71,17 +71,19 @@ class Process:
         return child.poll() if child else None
 
 
-def spawn(server: Server, *, log: Path, run_file: Path) -> Process:
+def spawn(server: Server, *, log: Path, run_file: Path, temporary: Path) -> Process:
     """Start a server in its own session, so that no Ctrl-C reaches it, and record it.
 
     Its output goes to `log`; the log of its run before is kept beside it.
+    Its temporary files go to `temporary`, not where those of other users are.
     """
     for path, content in server.files.items():
         path.write_text(content)
     if log.exists():
         log.replace(log.with_suffix(".log.1"))
     with interrupts.held(), log.open("wb") as output:
-        child = _popen(server.command, {**server.env, MARK: str(run_file)}, server.account, output.fileno())
+        env = {**server.env, "TMPDIR": str(temporary), MARK: str(run_file)}
+        child = _popen(server.command, env, server.account, output.fileno())
         _children[child.pid] = child
         created = _created(psutil.Process(child.pid))
         process = Process(child.pid, created, server.stop_signal, server.fingerprint)
@@ -105,6 +107,11 @@ def stop(run_file: Path) -> bool:
     wait_until(lambda: not any(_living(member.pid) == member for member in family), PATIENCE)
     run_file.unlink(missing_ok=True)
     return bool(family)
+
+
+def ports_of(run_file: Path) -> set[int]:
+    """The ports on which what was started with this run file listens."""
+    return {port for process in _family(run_file, Process.recorded(run_file)) for port in _listening(process)}
 
 
 def run(command: Sequence[str], *, env: Mapping[str, str] | None = None, account: Account = SAME_USER) -> str:
@@ -183,3 +190,11 @@ def _mark(process: psutil.Process) -> str | None:
         return process.environ().get(MARK)
     except (psutil.Error, OSError):
         return None
+
+
+def _listening(process: psutil.Process) -> set[int]:
+    try:
+        connections = process.net_connections("tcp")
+    except psutil.Error:
+        return set()
+    return {connection.laddr[1] for connection in connections if connection.status == psutil.CONN_LISTEN}

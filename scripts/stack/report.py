@@ -68,22 +68,23 @@ class Report:
 
     def overview(self, env: Mapping[str, str], settings: Settings) -> None:
         """The one table: where everything is, and who can sign in."""
-        rows = {
-            "Data API, Auth, Storage": env["SUPABASE_URL"],
-            "Edge": env["EDGE_URL"],
-            "API description": f"{env['EDGE_URL']}/schema",
-            "Mailbox": env["MAIL_URL"],
-            "Google stand-in": f"{env['GOOGLE_URL']}  ({', '.join(PEOPLE)})",
-            "Database": env["DATABASE_URL"],
-            "anon key": env["SUPABASE_ANON_KEY"],
-            "service_role key": env["SUPABASE_SERVICE_ROLE_KEY"],
-            **{email: f"{DEMO_PASSWORD}  ({who})" for email, who in DEMO_ACCOUNTS.items()},
-            "All variables": str(settings.env_file),
-        }
+        rows = [
+            ("Data API, Auth, Storage", env["SUPABASE_URL"], "supabase-js and supabase-py connect here"),
+            ("Edge", env["EDGE_URL"], "OpenAPI at /schema"),
+            ("Mailbox", env["MAIL_URL"], "every e-mail that is sent lands here"),
+            ("Google stand-in", env["GOOGLE_URL"], f"signs in {' or '.join(PEOPLE)}"),
+            ("Database", env["DATABASE_URL"], ""),
+            ("anon key", env["SUPABASE_ANON_KEY"], ""),
+            ("service_role key", env["SUPABASE_SERVICE_ROLE_KEY"], ""),
+            *((email, DEMO_PASSWORD, who) for email, who in DEMO_ACCOUNTS.items()),
+            ("All variables", str(settings.env_file), ""),
+        ]
         self._spinner.stop()
-        width = max(map(len, rows))
-        for name, value in rows.items():
-            self._console.print(Text.assemble((f"{name:<{width}}", "bold"), f"  {value}"))
+        names = max(len(name) for name, _, _ in rows)
+        values = max(len(value) for _, value, remark in rows if remark)
+        for name, value, remark in rows:
+            line = f"  {value:<{values}}  {remark}".rstrip()
+            self._console.print(Text.assemble((f"{name:<{names}}", "bold"), line))
 
     def status(self, statuses: Sequence[Status]) -> None:
         """One line per part."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -15,7 +16,7 @@ from scripts.stack.logs import tail
 from scripts.stack.narrator import Narrator
 from scripts.stack.parts import Part
 from scripts.stack.ports import holder, is_free
-from scripts.stack.processes import Process, spawn, stop, wait_until
+from scripts.stack.processes import Process, ports_of, spawn, stop, wait_until
 from scripts.stack.settings import PORTS_PER_STACK, Settings
 
 PATIENCE = 30.0  # seconds in which a started part has to answer
@@ -49,7 +50,9 @@ class Runner:
         """Yield the parts that have to be started; if the block fails, none of these runs afterwards."""
         missing = [part for part in parts if not self._is_kept(part)]
         names = [part.name for part in missing]
-        self._require_ports(missing, LETTING_GO if self.stop(names) else 0)
+        ours = {port for name in names for port in ports_of(self._run_file(name))}
+        self._require_ports(missing, but_for=ours)  # a stack that cannot move stays where it is
+        self._require_ports(missing, patience=LETTING_GO if self.stop(names) else 0)
         try:
             yield missing
         except BaseException:
@@ -60,9 +63,7 @@ class Runner:
     def start(self, parts: Sequence[Part]) -> None:
         """Start these parts together and wait until each answers."""
         begun = time.monotonic()
-        processes = [
-            spawn(part, log=self._log(part.name), run_file=self._run_file(part.name)) for part in parts
-        ]
+        processes = [self._spawn(part) for part in parts]
         for part, process in zip(parts, processes, strict=True):
             self._narrator.doing(f"waiting for {part.name}")
             self._await(part, process)
@@ -83,8 +84,14 @@ class Runner:
             self._narrator.done(f"{part.name} is restarted: it {'does not answer' if same else 'changed'}")
         return kept
 
+    def _spawn(self, part: Part) -> Process:
+        temporary = self._temporary(part.name)
+        temporary.mkdir(mode=0o700)
+        return spawn(part, log=self._log(part.name), run_file=self._run_file(part.name), temporary=temporary)
+
     def _stop(self, name: str) -> bool:
         stopped = stop(self._run_file(name))
+        shutil.rmtree(self._temporary(name), ignore_errors=True)
         if stopped:
             self._narrator.done(f"{name} stopped")
         return stopped
@@ -101,10 +108,12 @@ class Runner:
         lines = "\n".join(f"  {line}" for line in tail(log, SHOWN_LINES)) or "  (it wrote nothing)"
         raise StackError(f"{part.name} {what}. The last lines of {log}:\n{lines}")
 
-    def _require_ports(self, parts: Sequence[Part], patience: float) -> None:
+    def _require_ports(
+        self, parts: Sequence[Part], *, but_for: Collection[int] = (), patience: float = 0
+    ) -> None:
         for part in parts:
             for port in part.ports:
-                if not wait_until(partial(is_free, port), patience):
+                if port not in but_for and not wait_until(partial(is_free, port), patience):
                     raise StackError(
                         f"Port {port}, which {part.name} needs, is taken by {holder(port)}. "
                         "Stop that, or move the stack to other ports: "
@@ -113,6 +122,9 @@ class Runner:
 
     def _log(self, name: str) -> Path:
         return self._settings.logs / f"{name}.log"
+
+    def _temporary(self, name: str) -> Path:
+        return self._settings.temporary / name
 
     def _run_file(self, name: str) -> Path:
         return self._settings.run / f"{name}.json"

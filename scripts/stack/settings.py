@@ -98,6 +98,11 @@ class Settings:
         return self.state / "run"
 
     @property
+    def temporary(self) -> Path:
+        """The parts' temporary files: a directory for each, empty when it starts."""
+        return self.state / "tmp"
+
+    @property
     def storage(self) -> Path:
         """What clients uploaded."""
         return self.state / "storage"

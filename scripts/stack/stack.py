@@ -112,7 +112,6 @@ class Stack:
 
     def _up(self, names: Sequence[str], migrations: bool) -> None:
         self._require_room()
-        self.settings.remember_port()
         parts = self._declared(names)
         with self._runner.all_or_nothing(parts) as missing:
             if any(part.name == "postgres" for part in missing):
@@ -124,6 +123,7 @@ class Stack:
             self._runner.start([part for part in missing if part.needs_database])
             variables = [f"{name}={shlex.quote(value)}" for name, value in self.env.items()]
             write_private(self.settings.env_file, "\n".join(variables))
+            self.settings.remember_port()
 
     def _make_database(self, migrations: bool) -> None:
         superuser_url = self.superuser_url()
@@ -160,5 +160,8 @@ class Stack:
                 f"{state} belongs to another user, who may have a stack running in it. "
                 "Run the command as that user, or choose another directory: GROUNDWORK_STATE=… make up"
             )
-        for directory in (self.settings.logs, self.settings.run, self.settings.storage):
+        if not any(state.iterdir()):
+            (state / ".gitignore").write_text("*\n")  # wherever the directory is, it holds secrets
+        settings = self.settings
+        for directory in (settings.logs, settings.run, settings.storage, settings.temporary):
             directory.mkdir(exist_ok=True)
