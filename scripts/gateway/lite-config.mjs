@@ -8,14 +8,7 @@ const AUTH_KEYS = [
   "minimum_password_length",
   "password_requirements",
 ];
-const EMAIL_KEYS = [
-  "enable_signup",
-  "double_confirm_changes",
-  "enable_confirmations",
-  "max_frequency",
-  "otp_length",
-  "otp_expiry",
-];
+const EMAIL_KEYS = ["enable_signup", "double_confirm_changes", "enable_confirmations", "otp_length", "otp_expiry"];
 const GOOGLE_KEYS = ["enabled", "client_id", "secret"];
 const SESSION_KEYS = ["timebox", "inactivity_timeout"];
 

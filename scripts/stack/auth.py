@@ -17,7 +17,7 @@ ENV_REFERENCE = re.compile(r"env\((\w+)\)")
 
 
 def gateway_auth(settings: Settings) -> dict[str, Any]:
-    """[auth] with `env(NAME)` resolved, the stand-in as Google, confirmations as set, mail without waiting."""
+    """[auth] with `env(NAME)` resolved, the stand-in as Google, and confirmations as the settings say."""
     path = settings.project / "supabase" / "config.toml"
     try:
         auth: dict[str, Any] = _resolve(tomllib.loads(path.read_text()).get("auth", {}))
@@ -25,7 +25,7 @@ def gateway_auth(settings: Settings) -> dict[str, Any]:
         raise StackError(f"{path} is missing: it says how Auth behaves.") from None
     except tomllib.TOMLDecodeError as error:
         raise StackError(f"{path} is not valid TOML: {error}.") from None
-    auth.setdefault("email", {}).update(enable_confirmations=settings.confirm_email, max_frequency="1s")
+    auth.setdefault("email", {})["enable_confirmations"] = settings.confirm_email
     google = auth.setdefault("external", {}).setdefault("google", {})
     google.update(client_id=CLIENT_ID, secret=CLIENT_SECRET)
     return auth
