@@ -78,7 +78,7 @@ declare
         select %s as changes
         offset 0
     ) as d
-    cross join audit.context() as c%s;$template$;
+    cross join audit.context as c%s;$template$;
     v_name text;
     v_old_key text;
     v_new_key text;

@@ -45,60 +45,56 @@ execute function audit.refuse('Seals are append-only.');
 alter table audit.seals enable always trigger _100_refuse_rewriting;
 alter table audit.seals enable always trigger _120_refuse_truncation;
 
-create function audit.field(value text)
+create function audit.fields(variadic contents text[])
 returns bytea
 language sql
 immutable
 parallel safe
-return coalesce(int4send(octet_length(convert_to(value, 'UTF8'))) || convert_to(value, 'UTF8'), '\xffffffff');
-comment on function audit.field(text) is 'One field of the canonical encoding: length and bytes, or FFFFFFFF for null.';
+set search_path = ''
+as $$
+    select string_agg(coalesce(int4send(octet_length(e.bytes)) || e.bytes, '\xffffffff'), ''::bytea order by c.place)
+    from unnest(contents) with ordinality as c (content, place)
+    cross join lateral (select convert_to(c.content, 'UTF8') as bytes) as e;
+$$;
+comment on function audit.fields(text[]) is
+'Fields of the canonical encoding, one after the other: length and bytes of each, or FFFFFFFF for null.';
 
 create function audit.instant(value timestamptz)
 returns text
 language sql
 stable
 parallel safe
+set search_path = ''
 return to_char(value at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"');
-comment on function audit.instant(timestamptz) is 'A time of the canonical encoding, whatever the session''s time zone.';
+comment on function audit.instant(timestamptz) is
+'A time of the canonical encoding, whatever the session''s time zone.';
 
 create function audit.row_bytes(entry audit.log)
 returns bytea
 language sql
 stable
 parallel safe
-begin atomic
-    select
-        audit.field(entry.id::text)
-        || audit.field(audit.instant(entry.at))
-        || audit.field(entry.transaction_id::text)
-        || audit.field(entry.database_role)
-        || audit.field(entry.user_id::text)
-        || audit.field(entry.actor)
-        || audit.field(entry.request_id)
-        || audit.field(entry.table_name)
-        || audit.field(entry.row_key)
-        || audit.field(entry.action)
-        || audit.field(entry.changes::text);
-end;
-comment on function audit.row_bytes(audit.log) is 'The canonical encoding of a row, of which its hash is the SHA-256.';
+set search_path = ''
+return audit.fields(
+    entry.id::text, audit.instant(entry.at), entry.transaction_id::text, entry.database_role,
+    entry.user_id::text, entry.actor, entry.request_id, entry.table_name, entry.row_key, entry.action,
+    entry.changes::text
+);
+comment on function audit.row_bytes(audit.log) is
+'The canonical encoding of a row, of which its hash is the SHA-256.';
 
 create function audit.seal_hash(seal audit.seals)
 returns bytea
 language sql
 stable
 parallel safe
-begin atomic
-    select
-        sha256(
-            audit.field(seal.id::text)
-            || audit.field(audit.instant(seal.sealed_at))
-            || audit.field(encode(seal.previous_hash, 'hex'))
-            || audit.field(seal.through_transaction::text)
-            || audit.field(seal.through_id::text)
-            || audit.field(array_to_string(seal.row_ids, ','))
-            || seal.row_hashes
-        );
-end;
+set search_path = ''
+return sha256(
+    audit.fields(
+        seal.id::text, audit.instant(seal.sealed_at), encode(seal.previous_hash, 'hex'),
+        seal.through_transaction::text, seal.through_id::text, array_to_string(seal.row_ids, ',')
+    ) || seal.row_hashes
+);
 comment on function audit.seal_hash(audit.seals) is 'What the hash of a seal has to be.';
 
 create function audit.seal(max_rows integer default 10000)

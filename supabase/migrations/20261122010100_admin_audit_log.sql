@@ -57,6 +57,11 @@ begin
         and (audit_log.user_id is null or l.user_id = audit_log.user_id)
         and (audit_log.actor is null or l.actor = audit_log.actor)
         and (audit_log.action is null or l.action = audit_log.action)
+        -- What the index of recorded actions asks for.
+        and (
+            audit_log.action is null or audit_log.action in ('insert', 'update', 'delete', 'truncate')
+            or l.table_name is null
+        )
         and (audit_log.since is null or l.at >= audit_log.since)
         and (audit_log.until is null or l.at < audit_log.until)
     order by l.id desc
