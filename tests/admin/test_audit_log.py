@@ -20,7 +20,7 @@ def admin(world: World) -> Person:
 
 
 def _ids(person: Person, arguments: str = "", *parameters: Any) -> list[int]:
-    rows = person.rows(f"select * from admin_audit_log({arguments})", *parameters)  # type: ignore[arg-type]
+    rows = person.rows(f"select * from admin_audit_log({arguments})", *parameters)  # noqa: S608
     return [row["id"] for row in rows]
 
 
@@ -65,8 +65,8 @@ def test_filters_narrow(world: World, admin: Person) -> None:
     world.as_dba("select audit.act_as('worker'), audit.record('export', '{\"rows\": 3}')")
 
     def read(arguments: str, *parameters: Any) -> list[tuple[str | None, str]]:
-        query = f"select * from admin_audit_log({arguments})"
-        return [(row["table_name"], row["action"]) for row in admin.rows(query, *parameters)]  # type: ignore[arg-type]
+        query = f"select * from admin_audit_log({arguments})"  # noqa: S608
+        return [(row["table_name"], row["action"]) for row in admin.rows(query, *parameters)]
 
     both = [("public.projects", "update"), ("public.projects", "insert")]
     assert read("table_name => 'public.projects'") == both
@@ -110,7 +110,7 @@ def test_every_filter_finds_its_rows_by_an_index_of_each_month(world: World, adm
                 "select set_config('request.jwt.claims', %s, true)", [json.dumps(admin.claims)]
             )
             rows = connection.execute(
-                f"select id from admin_audit_log({arguments}, max_rows => {limit})"  # type: ignore[arg-type]
+                f"select id from admin_audit_log({arguments}, max_rows => {limit})"  # noqa: S608
             ).fetchall()
             assert len(rows) == 1
             used = connection.execute(
@@ -118,7 +118,8 @@ def test_every_filter_finds_its_rows_by_an_index_of_each_month(world: World, adm
             ).fetchone()
             scans = connection.execute(
                 "select count(*) from pg_index as i join pg_inherits as p on p.inhrelid = i.indexrelid"
-                " where p.inhparent = to_regclass('audit.' || %s) and pg_stat_get_xact_numscans(i.indexrelid) > 0",
+                " where p.inhparent = to_regclass('audit.' || %s)"
+                " and pg_stat_get_xact_numscans(i.indexrelid) > 0",
                 [index],
             ).fetchone()
         assert used

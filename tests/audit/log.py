@@ -18,7 +18,7 @@ def newest(world: World, table: str) -> Row:
 
 def seal_all(world: World, max_rows: int = 10000) -> list[Row]:
     """Every seal that can be made now."""
-    seals = []
+    seals: list[Row] = []
     while True:
         seal = world.as_dba("select * from audit.seal(%s)", max_rows)[0]
         if seal["id"] is None:
