@@ -33,11 +33,10 @@ comment on column audit.log.action is 'insert, update, delete or truncate of tab
 comment on column audit.log.changes is
 '{"column": [old, new]} for each column that differs, null where there is no value. Values of secret columns read "[secret]". For a recorded action, its detail.';
 
--- Sealing walks along this order; the other two answer "this row's" and "this person's" history.
+-- Sealing walks along the first; the others answer "this table's", "this row's" and "this person's" history.
 create index log_by_transaction on audit.log (transaction_id, id);
-create index log_by_row on audit.log (row_key, id);
+create index log_by_row on audit.log (table_name, row_key, id);
 create index log_by_user on audit.log (user_id, id) where user_id is not null;
-create index log_by_table on audit.log (table_name, id);
 -- Rare among the row changes, and what an investigation asks for first.
 create index log_by_recorded_action on audit.log (action, id) where table_name is null;
 create index log_by_actor on audit.log (actor, id) where actor is not null;

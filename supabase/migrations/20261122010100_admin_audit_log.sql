@@ -54,6 +54,11 @@ begin
         (audit_log.before is null or l.id < audit_log.before)
         and (audit_log.table_name is null or l.table_name = audit_log.table_name)
         and (audit_log.row_key is null or l.row_key = audit_log.row_key)
+        -- The index of rows begins with their table: name them all where the caller names none.
+        and (
+            audit_log.row_key is null or audit_log.table_name is not null
+            or l.table_name = any (array(select t.table_name from audit.tracked_tables as t))
+        )
         and (audit_log.user_id is null or l.user_id = audit_log.user_id)
         and (audit_log.actor is null or l.actor = audit_log.actor)
         and (audit_log.action is null or l.action = audit_log.action)
