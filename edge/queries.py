@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Final, LiteralString
 
 ACT_AS_SERVICE: Final[LiteralString] = """
-select set_config('request.headers', %(headers)s, true)
+select set_config('request.headers', %(headers)s, true),
+       set_config('audit.actor', 'edge', true)
 """
+"""The audit log names the service where no person acts."""
 
 ACT_AS_USER: Final[LiteralString] = """
 select set_config('role', 'authenticated', true),

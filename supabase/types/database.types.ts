@@ -169,6 +169,14 @@ isOneToOne: false
         isOneToOne: true
         isSetofReturn: false
       } },
+"admin_audit_log":
+{ Args: { "action"?: string,"actor"?: string,"before"?: number,"max_rows"?: number,"row_key"?: string,"since"?: string,"table_name"?: string,"until"?: string,"user_id"?: string }; Returns: Database["public"]['CompositeTypes']["audit_entry"][]
+                          SetofOptions: {
+        from: "*"
+        to: "audit_entry"
+        isOneToOne: false
+        isSetofReturn: true
+      } },
 "admin_set_role":
 { Args: { "role": string,"user_id": string }; Returns: {
               "created_at": string,
@@ -276,7 +284,9 @@ isOneToOne: false
             [_ in never]: never
           }
           CompositeTypes: {
-            "issued_invitation": {
+            "audit_entry": {
+                        "id": number | null,"at": string | null,"database_role": string | null,"user_id": string | null,"actor": string | null,"request_id": string | null,"table_name": string | null,"row_key": string | null,"action": string | null,"changes": Json | null
+                      },"issued_invitation": {
                         "id": string | null,"organization_id": string | null,"email": string | null,"role": string | null,"expires_at": string | null,"token": string | null
                       }
           }

@@ -215,6 +215,19 @@ class PublicTasksUpdate(TypedDict):
     value: NotRequired[Annotated[float, Field(alias="value")]]
 
 
+class PublicAuditEntry(BaseModel):
+    id: Optional[int] = Field(alias="id")
+    at: Optional[datetime.datetime] = Field(alias="at")
+    database_role: Optional[str] = Field(alias="database_role")
+    user_id: Optional[uuid.UUID] = Field(alias="user_id")
+    actor: Optional[str] = Field(alias="actor")
+    request_id: Optional[str] = Field(alias="request_id")
+    table_name: Optional[str] = Field(alias="table_name")
+    row_key: Optional[str] = Field(alias="row_key")
+    action: Optional[str] = Field(alias="action")
+    changes: Optional[JsonValue] = Field(alias="changes")
+
+
 class PublicIssuedInvitation(BaseModel):
     id: Optional[uuid.UUID] = Field(alias="id")
     organization_id: Optional[uuid.UUID] = Field(alias="organization_id")
