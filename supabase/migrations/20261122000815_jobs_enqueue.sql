@@ -15,6 +15,7 @@ language plpgsql
 volatile
 set search_path = ''
 as $$
+#variable_conflict use_column -- for the arbiters of `on conflict`, which cannot be qualified
 declare
     v_run_at timestamptz := greatest(coalesce(run_at, now()), now());
     v_id bigint;
@@ -62,6 +63,7 @@ language plpgsql
 volatile
 set search_path = ''
 as $$
+#variable_conflict use_column -- for the arbiters of `on conflict`, which cannot be qualified
 declare
     v_run_at timestamptz := greatest(coalesce(run_at, now()), now());
     v_count integer;

@@ -94,16 +94,18 @@ comment on function edge.fire_schedule(text, timestamptz) is
 'A worker saw this slot come. Definer because the worker may not write schedules, runs or jobs.';
 
 create function edge.schedules()
-returns table (name text, cron text, timezone text, last_slot timestamptz, since timestamptz)
+returns table (name text, cron text, timezone text, last_slot timestamptz, since timestamptz, as_of timestamptz)
 language sql
 stable
 security definer
 set search_path = ''
 as $$
-    select s.name, s.cron, s.timezone, s.last_slot, s.since from jobs.schedules as s where s.enabled;
+    select s.name, s.cron, s.timezone, s.last_slot, s.since, clock_timestamp()
+    from jobs.schedules as s
+    where s.enabled;
 $$;
 comment on function edge.schedules() is
-'What the workers watch. Definer because they may not read the table.';
+'What the workers watch, and the one clock that they all go by. Definer because they may not read the table.';
 
 create function edge.plan_schedule(name text, next_slot timestamptz)
 returns void
