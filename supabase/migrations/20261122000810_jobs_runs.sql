@@ -29,17 +29,27 @@ comment on column public.job_runs.error is 'Of the last attempt that failed; a r
 
 create index job_runs_newest on public.job_runs (created_at desc, id);
 
-create function jobs.start_runs(run_ids uuid[])
-returns void
-language sql
+create function jobs.start_run()
+returns trigger
+language plpgsql
 volatile
 set search_path = ''
-begin atomic
+as $$
+begin
     update public.job_runs as r
     set status = 'running', started_at = coalesce(r.started_at, clock_timestamp())
-    where r.id = any (run_ids) and r.status in ('queued', 'running');
-end;
-comment on function jobs.start_runs(uuid[]) is 'Marks runs whose jobs were claimed; the first start counts.';
+    where r.id = new.run_id;
+    return null;
+end
+$$;
+comment on function jobs.start_run() is
+'Marks the run of a claimed job; its first start counts. Jobs without a run do not pay for it: the trigger''s WHEN says so.';
+
+create trigger _100_start_run
+after update of state on jobs.queue
+for each row
+when (new.run_id is not null and new.state = 'running')
+execute function jobs.start_run();
 
 create function jobs.end_run(run_id uuid, status text, counts jsonb, error text)
 returns void

@@ -45,8 +45,6 @@ volatile
 security definer
 set search_path = ''
 as $$
-declare
-    v_runs uuid[];
 begin
     if exists (select from jobs.queue as s where s.state = 'scheduled' and s.run_at <= now()) then
         perform jobs.promote(1000);
