@@ -138,8 +138,9 @@ class Queue:
 
     def assert_each_effect_once(self, count: int) -> None:
         """The promise: no job lost, none done twice, nothing left over."""
-        assert self.effects() == list(range(1, count + 1))
-        assert self.states() == {}
+        effects, left = self.effects(), self.states()
+        assert effects == list(range(1, count + 1)), f"{len(effects)} effects of {count} jobs"
+        assert left == {}, f"left over: {left}"
 
 
 def _held(jobs: Sequence[Row]) -> tuple[list[int], list[int]]:

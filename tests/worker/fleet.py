@@ -68,8 +68,15 @@ def child() -> int:
 
 def main() -> None:
     pids = {child() for _ in range(SIZE)}
-    stopping = []
-    signal.signal(signal.SIGTERM, lambda *_: (stopping.append(1), [os.kill(pid, 15) for pid in pids]))
+    stopping = False
+
+    def stop(*_: object) -> None:
+        nonlocal stopping
+        stopping = True
+        for pid in pids:
+            os.kill(pid, signal.SIGTERM)
+
+    signal.signal(signal.SIGTERM, stop)
     while pids:
         pid, status = os.wait()
         pids.discard(pid)

@@ -53,4 +53,4 @@ def eventually(condition: Callable[[], bool], complaint: str, patience: float = 
 def drained(queue: Queue) -> bool:
     """Whether nothing waits any more; vanished workers are noticed without waiting for their leases."""
     queue.reap()
-    return not queue.world.as_dba("select from jobs.queue limit 1")
+    return not queue.world.as_dba("select id from jobs.queue limit 1")

@@ -1,0 +1,1 @@
+"""Benchmarks: ratios within one run, since only ratios travel between machines."""
