@@ -1,1 +1,0 @@
-"""Benchmarks: ratios within one run, since only ratios travel between machines."""

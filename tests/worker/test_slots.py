@@ -61,7 +61,9 @@ def test_a_new_schedule_has_no_past() -> None:
     assert next_slot(new) == at("2026-11-23 03:00")
 
 
-@pytest.mark.parametrize(("cron", "timezone"), [("61 * * * *", "UTC"), ("0 0 30 2 *", "UTC"), ("no", "UTC"), ("0 3 * * *", "Mars")])
+@pytest.mark.parametrize(
+    ("cron", "timezone"), [("61 * * * *", "UTC"), ("0 0 30 2 *", "UTC"), ("no", "UTC"), ("0 3 * * *", "Mars")]
+)
 def test_what_cannot_be_read_is_said(cron: str, timezone: str) -> None:
     with pytest.raises(ScheduleError):
         due_slot(schedule(cron, "2026-11-22 12:00", timezone=timezone))
