@@ -22,6 +22,8 @@ comment on table jobs.schedules is 'Which kind of job comes when. The name is wh
 comment on column jobs.schedules.since is 'Slots up to here are nobody''s: the schedule was created, changed or enabled then.';
 comment on column jobs.schedules.next_slot is 'As the last worker computed it: the heartbeat. If it lies in the past, the schedule stopped firing.';
 
+create index schedules_of_a_kind on jobs.schedules (kind);
+
 create function jobs.begin_anew()
 returns trigger
 language plpgsql

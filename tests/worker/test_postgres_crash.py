@@ -53,7 +53,8 @@ def test_a_killed_postgres_neither_loses_nor_repeats_work(server: Stack, tmp_pat
     queue = own_queue(server)
     queue.stage_effects(JOBS // 2, "test.sql")
     queue.world.as_dba(
-        "select jobs.enqueue('test.python', jsonb_build_object('n', g)) from generate_series(%s::int, %s::int) as g",
+        "select jobs.enqueue('test.python', jsonb_build_object('n', g))"
+        " from generate_series(%s::int, %s::int) as g",
         JOBS // 2 + 1, JOBS,
     )  # fmt: skip
     with (
