@@ -208,7 +208,7 @@ def test_an_edit_by_hand_is_detected(project: Project, edit: tuple[str, str]) ->
 
 def test_a_faulty_file_stops_the_stamp_before_anything_is_written(project: Project) -> None:
     project.say("jobs/letters.sql", "drop table jobs.letters;\n")
-    with pytest.raises(SqlError, match=r"jobs/queue\.sql:1: not about this file's table"):
+    with pytest.raises(SqlError, match=r"jobs/letters\.sql:1: not about this file's table"):
         project.stamp()
     assert [path.name for path in project.migrations.iterdir()] == ["20290101000000_core_tables.sql"]
 
