@@ -17,5 +17,11 @@ select set_config('role', 'authenticated', true),
 """
 """As the Data API does it, so that policies and functions cannot tell the two apart."""
 
+ACT_AS_WORKER: Final[LiteralString] = """
+select set_config('request.headers', %(headers)s, true),
+       set_config('statement_timeout', %(statement_timeout)s, true)
+"""
+"""A job may take longer than a request."""
+
 READY: Final[LiteralString] = "select edge.ready()"
 ME: Final[LiteralString] = "select edge.me()"

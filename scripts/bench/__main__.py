@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 
-from scripts.bench import audit
+from scripts.bench import audit, queue
 from scripts.bench.measure import measure
 from scripts.bench.options import Options
 from scripts.bench.report import conditions, save, table
 from scripts.bench.server import server
 from scripts.stack.settings import ROOT
 
-GROUPS = {"audit": audit.cases}
+GROUPS = {"audit": audit.cases, "queue": queue.cases}
 
 
 def main() -> int:
@@ -42,10 +43,13 @@ def _arguments() -> tuple[list[str], Options]:
     parser.add_argument("--operations", type=int, default=300, help="per client and round")
     parser.add_argument("--clients", type=int, default=8)
     parser.add_argument("--rows", type=int, default=20000, help="in each table before it starts")
+    parser.add_argument("--peer", type=Path, help="SQL of another queue, for the group queue")
     arguments = parser.parse_args()
     if unknown := set(arguments.groups) - GROUPS.keys():
         parser.error(f"no such group: {', '.join(unknown)}")
-    options = Options(arguments.rounds, arguments.operations, arguments.clients, arguments.rows)
+    options = Options(
+        arguments.rounds, arguments.operations, arguments.clients, arguments.rows, arguments.peer
+    )
     return arguments.groups or list(GROUPS), options
 
 

@@ -1,6 +1,7 @@
 """How large a run is."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -11,3 +12,5 @@ class Options:
     clients: int
     rows: int
     """In each table before it starts."""
+    peer: Path | None = None
+    """SQL of another queue to compare with."""

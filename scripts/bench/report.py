@@ -25,7 +25,7 @@ def conditions(options: Options, settings: dict[str, str]) -> dict[str, Any]:
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores,"
         f" {psutil.virtual_memory().total // 1024**2} MB, load {os.getloadavg()[0]:.1f}",
-        "options": asdict(options),
+        "options": asdict(options) | {"peer": options.peer and options.peer.name},
         "postgres": settings,
     }
 

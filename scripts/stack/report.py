@@ -72,6 +72,7 @@ class Report:
             "Data API, Auth, Storage": env["SUPABASE_URL"],
             "Edge": env["EDGE_URL"],
             "API description": f"{env['EDGE_URL']}/schema",
+            "Worker": f"{settings.worker_url}/metrics",
             "Mailbox": env["MAIL_URL"],
             "Google stand-in": f"{env['GOOGLE_URL']}  ({', '.join(PEOPLE)})",
             "Database": env["DATABASE_URL"],

@@ -56,6 +56,51 @@ class PublicInvitationsUpdate(TypedDict):
     role: NotRequired[Annotated[str, Field(alias="role")]]
 
 
+class PublicJobRuns(BaseModel):
+    counts: JsonValue = Field(alias="counts")
+    created_at: datetime.datetime = Field(alias="created_at")
+    duration: Optional[str] = Field(alias="duration")
+    error: Optional[str] = Field(alias="error")
+    finished_at: Optional[datetime.datetime] = Field(alias="finished_at")
+    id: uuid.UUID = Field(alias="id")
+    job_id: int = Field(alias="job_id")
+    kind: str = Field(alias="kind")
+    schedule: str = Field(alias="schedule")
+    slot: datetime.datetime = Field(alias="slot")
+    started_at: Optional[datetime.datetime] = Field(alias="started_at")
+    status: str = Field(alias="status")
+
+
+class PublicJobRunsInsert(TypedDict):
+    counts: NotRequired[Annotated[JsonValue, Field(alias="counts")]]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    duration: NotRequired[Annotated[Optional[str], Field(alias="duration")]]
+    error: NotRequired[Annotated[Optional[str], Field(alias="error")]]
+    finished_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="finished_at")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    job_id: Annotated[int, Field(alias="job_id")]
+    kind: Annotated[str, Field(alias="kind")]
+    schedule: Annotated[str, Field(alias="schedule")]
+    slot: Annotated[datetime.datetime, Field(alias="slot")]
+    started_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="started_at")]]
+    status: NotRequired[Annotated[str, Field(alias="status")]]
+
+
+class PublicJobRunsUpdate(TypedDict):
+    counts: NotRequired[Annotated[JsonValue, Field(alias="counts")]]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    duration: NotRequired[Annotated[Optional[str], Field(alias="duration")]]
+    error: NotRequired[Annotated[Optional[str], Field(alias="error")]]
+    finished_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="finished_at")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    job_id: NotRequired[Annotated[int, Field(alias="job_id")]]
+    kind: NotRequired[Annotated[str, Field(alias="kind")]]
+    schedule: NotRequired[Annotated[str, Field(alias="schedule")]]
+    slot: NotRequired[Annotated[datetime.datetime, Field(alias="slot")]]
+    started_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="started_at")]]
+    status: NotRequired[Annotated[str, Field(alias="status")]]
+
+
 class PublicMemberships(BaseModel):
     created_at: datetime.datetime = Field(alias="created_at")
     organization_id: uuid.UUID = Field(alias="organization_id")
