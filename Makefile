@@ -5,7 +5,7 @@ BIN := .venv/bin
 STACK := $(BIN)/python -m scripts.stack
 
 .DEFAULT_GOAL := help
-.PHONY: help env installed up down status logs reset test check gates fmt types generate lock
+.PHONY: help env installed up down status logs reset test check gates bench fmt types generate lock
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ gates: env
 	$(BIN)/sqlfluff lint --disable-progress-bar supabase
 	$(BIN)/squawk supabase/migrations/*.sql
 	scripts/policies check
+
+bench: env ## what the promises cost, against doing without; GROUP=audit for one
+	$(BIN)/python -m scripts.bench $(GROUP) $(OPTIONS)
 
 fmt: env ## format the code
 	$(BIN)/ruff check --fix-only .

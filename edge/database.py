@@ -122,6 +122,12 @@ class Database:
         """Calls as edge_service, which may execute functions of schema edge and nothing else."""
         return Caller(self._pool, queries.ACT_AS_SERVICE, {})
 
+    def as_worker(self, statement_timeout: float) -> Caller:
+        """Calls as edge_service that may take so many seconds: the work of a job."""
+        return Caller(
+            self._pool, queries.ACT_AS_WORKER, {"statement_timeout": f"{round(statement_timeout * 1000)}ms"}
+        )
+
     def pool_state(self) -> PoolState:
         """How many connections are idle and busy, and how many requests wait for one."""
         stats = self._pool.get_stats()

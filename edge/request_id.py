@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from uuid import uuid4
 
@@ -21,10 +23,20 @@ def current_request_id() -> str | None:
     return _current.get()
 
 
+@contextmanager
+def identified(request_id: str) -> Iterator[None]:
+    """Let this id name what happens inside: in log lines and in SQL."""
+    token = _current.set(request_id)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
 def with_request_id(app: ASGIApp) -> ASGIApp:
     """Keep the caller's id if it is sane, else make one, and send it back on every response."""
 
-    async def identified(scope: Scope, receive: Receive, send: Send) -> None:
+    async def with_id(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != ScopeType.HTTP:
             await app(scope, receive, send)
             return
@@ -36,13 +48,10 @@ def with_request_id(app: ASGIApp) -> ASGIApp:
                 MutableScopeHeaders.from_message(message)[HEADER] = request_id
             await send(message)
 
-        token = _current.set(request_id)
-        try:
+        with identified(request_id):
             await app(scope, receive, send_identified)
-        finally:
-            _current.reset(token)
 
-    return identified
+    return with_id
 
 
 def _incoming(scope: Scope) -> str | None:

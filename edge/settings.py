@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
@@ -56,9 +56,28 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
 
     Raises `SettingsError` with all problems at once. Values are never repeated in messages.
     """
+    values = read_variables(environ, _VARIABLES)
+    auth_url = f"{values.pop('supabase_url')}/auth/v1"
+    values["jwks_url"] = values["jwks_url"] or f"{auth_url}/.well-known/jwks.json"
+    values["jwt_issuer"] = values["jwt_issuer"] or auth_url
+    return Settings(**values)
+
+
+class Variable(NamedTuple):
+    """One setting: the field that it fills, where it comes from, and what it must be."""
+
+    field: str
+    name: str
+    default: str | None
+    parse: Callable[[str], object]
+    rule: str
+
+
+def read_variables(environ: Mapping[str, str], variables: Iterable[Variable]) -> dict[str, Any]:
+    """The parsed value of each variable by its field; raises `SettingsError` with all problems at once."""
     values: dict[str, Any] = {}
     problems = []
-    for variable in _VARIABLES:
+    for variable in variables:
         text = environ.get(variable.name, "").strip() or variable.default
         if text is None:
             problems.append(f"{variable.name} is missing; it must be {variable.rule}")
@@ -69,22 +88,10 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
             problems.append(f"{variable.name} must be {variable.rule}")
     if problems:
         raise SettingsError(problems)
-
-    auth_url = f"{values.pop('supabase_url')}/auth/v1"
-    values["jwks_url"] = values["jwks_url"] or f"{auth_url}/.well-known/jwks.json"
-    values["jwt_issuer"] = values["jwt_issuer"] or auth_url
-    return Settings(**values)
+    return values
 
 
-class _Variable(NamedTuple):
-    field: str
-    name: str
-    default: str | None
-    parse: Callable[[str], object]
-    rule: str
-
-
-def _integer(lowest: int, highest: int) -> Callable[[str], int]:
+def integer(lowest: int, highest: int) -> Callable[[str], int]:
     def parse(text: str) -> int:
         number = int(text)
         if not lowest <= number <= highest:
@@ -136,23 +143,26 @@ def _log_format(text: str) -> str:
     return text
 
 
+LOG_FORMAT = Variable("log_format", "EDGE_LOG_FORMAT", "json", _log_format, "json or console")
+DATABASE_URL = Variable(
+    "database_url",
+    "EDGE_DATABASE_URL",
+    None,
+    _database_url,
+    "a URL like postgresql://edge_service:password@host:5432/postgres",
+)
+
 _HTTP_URL = "an http(s) URL without query"
 _VARIABLES = (
-    _Variable("host", "EDGE_HOST", "127.0.0.1", str, "an address to listen on"),
-    _Variable("port", "EDGE_PORT", "8000", _integer(1, 65535), "a port number"),
-    _Variable("workers", "EDGE_WORKERS", "1", _integer(1, 64), "a number of processes, 1 to 64"),
-    _Variable("log_format", "EDGE_LOG_FORMAT", "json", _log_format, "json or console"),
-    _Variable("cors_origins", "EDGE_CORS_ORIGINS", "", _origins, "origins (https://app.example), by comma"),
-    _Variable(
-        "database_url",
-        "EDGE_DATABASE_URL",
-        None,
-        _database_url,
-        "a URL like postgresql://edge_service:password@host:5432/postgres",
-    ),
-    _Variable("pool_size", "EDGE_POOL_SIZE", "10", _integer(1, 200), "a number of connections, 1 to 200"),
-    _Variable("supabase_url", "SUPABASE_URL", None, _http_url, _HTTP_URL),
-    _Variable("jwks_url", "SUPABASE_JWKS_URL", "", _optional_http_url, _HTTP_URL),
-    _Variable("jwt_issuer", "SUPABASE_JWT_ISSUER", "", _optional_http_url, _HTTP_URL),
-    _Variable("jwt_secret", "SUPABASE_JWT_SECRET", "", _jwt_secret, "32 characters or longer"),
+    Variable("host", "EDGE_HOST", "127.0.0.1", str, "an address to listen on"),
+    Variable("port", "EDGE_PORT", "8000", integer(1, 65535), "a port number"),
+    Variable("workers", "EDGE_WORKERS", "1", integer(1, 64), "a number of processes, 1 to 64"),
+    LOG_FORMAT,
+    Variable("cors_origins", "EDGE_CORS_ORIGINS", "", _origins, "origins (https://app.example), by comma"),
+    DATABASE_URL,
+    Variable("pool_size", "EDGE_POOL_SIZE", "10", integer(1, 200), "a number of connections, 1 to 200"),
+    Variable("supabase_url", "SUPABASE_URL", None, _http_url, _HTTP_URL),
+    Variable("jwks_url", "SUPABASE_JWKS_URL", "", _optional_http_url, _HTTP_URL),
+    Variable("jwt_issuer", "SUPABASE_JWT_ISSUER", "", _optional_http_url, _HTTP_URL),
+    Variable("jwt_secret", "SUPABASE_JWT_SECRET", "", _jwt_secret, "32 characters or longer"),
 )

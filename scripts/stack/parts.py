@@ -128,10 +128,28 @@ def edge(context: Context) -> Part:
     )
 
 
+def worker(context: Context) -> Part:
+    settings = context.settings
+    return Part(
+        name="worker",
+        command=(sys.executable, "-m", "edge.worker"),
+        ports=(settings.worker_port,),
+        is_healthy=lambda: answers(f"{settings.worker_url}/health/ready"),
+        needs_database=True,
+        sources=ROOT / "edge",
+        env={
+            "WORKER_HOST": HOST,
+            "WORKER_PORT": str(settings.worker_port),
+            **context.select("EDGE_DATABASE_URL"),
+        },
+    )
+
+
 DECLARATIONS: Mapping[str, Callable[[Context], Part]] = {
     "postgres": postgres,
     "google": google,
     "mailbox": mailbox,
     "gateway": gateway,
     "edge": edge,
+    "worker": worker,
 }

@@ -71,6 +71,7 @@ class Report:
         rows = [
             ("Data API, Auth, Storage", env["SUPABASE_URL"], "supabase-js and supabase-py connect here"),
             ("Edge", env["EDGE_URL"], "OpenAPI at /schema"),
+            ("Worker", settings.worker_url, "Prometheus at /metrics"),
             ("Mailbox", env["MAIL_URL"], "every e-mail that is sent lands here"),
             ("Google stand-in", env["GOOGLE_URL"], f"signs in {' or '.join(PEOPLE)}"),
             ("Database", env["DATABASE_URL"], ""),

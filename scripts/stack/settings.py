@@ -69,12 +69,21 @@ class Settings:
         return self.port + 6
 
     @property
+    def worker_port(self) -> int:
+        """The worker's health and metrics."""
+        return self.port + 7
+
+    @property
     def supabase_url(self) -> str:
         return f"http://{HOST}:{self.gateway_port}"
 
     @property
     def edge_url(self) -> str:
         return f"http://{HOST}:{self.edge_port}"
+
+    @property
+    def worker_url(self) -> str:
+        return f"http://{HOST}:{self.worker_port}"
 
     @property
     def mail_url(self) -> str:

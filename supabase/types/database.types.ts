@@ -37,6 +37,20 @@ isOneToOne: false
       referencedColumns: ["id"]
     }
                   ]
+                },"job_runs": {
+                  Row: {
+                    "counts": NonNullable<Json>,"created_at": string,"duration": string | null,"error": string | null,"finished_at": string | null,"id": string,"job_id": number,"kind": string,"schedule": string,"slot": string,"started_at": string | null,"status": string
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "counts"?: NonNullable<Json>,"created_at"?: string,"duration"?: never,"error"?: string | null,"finished_at"?: string | null,"id"?: string,"job_id": number,"kind": string,"schedule": string,"slot": string,"started_at"?: string | null,"status"?: string
+                  }
+                  Update: {
+                    "counts"?: NonNullable<Json>,"created_at"?: string,"duration"?: never,"error"?: string | null,"finished_at"?: string | null,"id"?: string,"job_id"?: number,"kind"?: string,"schedule"?: string,"slot"?: string,"started_at"?: string | null,"status"?: string
+                  }
+                  Relationships: [
+
+                  ]
                 },"memberships": {
                   Row: {
                     "created_at": string,"organization_id": string,"role": string,"updated_at": string,"user_id": string
@@ -169,6 +183,25 @@ isOneToOne: false
         isOneToOne: true
         isSetofReturn: false
       } },
+"admin_audit_log":
+{ Args: { "action"?: string,"actor"?: string,"before"?: number,"max_rows"?: number,"row_key"?: string,"since"?: string,"table_name"?: string,"until"?: string,"user_id"?: string }; Returns: Database["public"]['CompositeTypes']["audit_entry"][]
+                          SetofOptions: {
+        from: "*"
+        to: "audit_entry"
+        isOneToOne: false
+        isSetofReturn: true
+      } },
+"admin_drop_job":
+{ Args: { "id": number,"reason": string }; Returns: undefined
+                           },
+"admin_jobs":
+{ Args: { "before"?: number,"only_kind"?: string,"only_state"?: string,"page_size"?: number }; Returns: {
+              "attempts": number,"created_at": string,"finished_at": string,"id": number,"kind": string,"lost_leases": number,"payload": Json,"priority": number,"reason": string,"run_at": string,"state": string,"unique_key": string,"worker": string
+            }[]
+                           },
+"admin_retry_job":
+{ Args: { "id": number }; Returns: number
+                           },
 "admin_set_role":
 { Args: { "role": string,"user_id": string }; Returns: {
               "created_at": string,
@@ -276,7 +309,9 @@ isOneToOne: false
             [_ in never]: never
           }
           CompositeTypes: {
-            "issued_invitation": {
+            "audit_entry": {
+                        "id": number | null,"at": string | null,"database_role": string | null,"user_id": string | null,"actor": string | null,"request_id": string | null,"table_name": string | null,"row_key": string | null,"action": string | null,"changes": Json | null
+                      },"issued_invitation": {
                         "id": string | null,"organization_id": string | null,"email": string | null,"role": string | null,"expires_at": string | null,"token": string | null
                       }
           }

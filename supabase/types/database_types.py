@@ -56,6 +56,51 @@ class PublicInvitationsUpdate(TypedDict):
     role: NotRequired[Annotated[str, Field(alias="role")]]
 
 
+class PublicJobRuns(BaseModel):
+    counts: JsonValue = Field(alias="counts")
+    created_at: datetime.datetime = Field(alias="created_at")
+    duration: Optional[str] = Field(alias="duration")
+    error: Optional[str] = Field(alias="error")
+    finished_at: Optional[datetime.datetime] = Field(alias="finished_at")
+    id: uuid.UUID = Field(alias="id")
+    job_id: int = Field(alias="job_id")
+    kind: str = Field(alias="kind")
+    schedule: str = Field(alias="schedule")
+    slot: datetime.datetime = Field(alias="slot")
+    started_at: Optional[datetime.datetime] = Field(alias="started_at")
+    status: str = Field(alias="status")
+
+
+class PublicJobRunsInsert(TypedDict):
+    counts: NotRequired[Annotated[JsonValue, Field(alias="counts")]]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    duration: NotRequired[Annotated[Optional[str], Field(alias="duration")]]
+    error: NotRequired[Annotated[Optional[str], Field(alias="error")]]
+    finished_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="finished_at")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    job_id: Annotated[int, Field(alias="job_id")]
+    kind: Annotated[str, Field(alias="kind")]
+    schedule: Annotated[str, Field(alias="schedule")]
+    slot: Annotated[datetime.datetime, Field(alias="slot")]
+    started_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="started_at")]]
+    status: NotRequired[Annotated[str, Field(alias="status")]]
+
+
+class PublicJobRunsUpdate(TypedDict):
+    counts: NotRequired[Annotated[JsonValue, Field(alias="counts")]]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    duration: NotRequired[Annotated[Optional[str], Field(alias="duration")]]
+    error: NotRequired[Annotated[Optional[str], Field(alias="error")]]
+    finished_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="finished_at")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    job_id: NotRequired[Annotated[int, Field(alias="job_id")]]
+    kind: NotRequired[Annotated[str, Field(alias="kind")]]
+    schedule: NotRequired[Annotated[str, Field(alias="schedule")]]
+    slot: NotRequired[Annotated[datetime.datetime, Field(alias="slot")]]
+    started_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="started_at")]]
+    status: NotRequired[Annotated[str, Field(alias="status")]]
+
+
 class PublicMemberships(BaseModel):
     created_at: datetime.datetime = Field(alias="created_at")
     organization_id: uuid.UUID = Field(alias="organization_id")
@@ -213,6 +258,19 @@ class PublicTasksUpdate(TypedDict):
     updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
     user_id: NotRequired[Annotated[uuid.UUID, Field(alias="user_id")]]
     value: NotRequired[Annotated[float, Field(alias="value")]]
+
+
+class PublicAuditEntry(BaseModel):
+    id: Optional[int] = Field(alias="id")
+    at: Optional[datetime.datetime] = Field(alias="at")
+    database_role: Optional[str] = Field(alias="database_role")
+    user_id: Optional[uuid.UUID] = Field(alias="user_id")
+    actor: Optional[str] = Field(alias="actor")
+    request_id: Optional[str] = Field(alias="request_id")
+    table_name: Optional[str] = Field(alias="table_name")
+    row_key: Optional[str] = Field(alias="row_key")
+    action: Optional[str] = Field(alias="action")
+    changes: Optional[JsonValue] = Field(alias="changes")
 
 
 class PublicIssuedInvitation(BaseModel):

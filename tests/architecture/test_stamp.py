@@ -64,7 +64,7 @@ def project(tmp_path: Path) -> Project:
     project = Project(tmp_path)
     project.say("core/notes.sql", story("core.notes", "select", "update"))
     project.say("core/functions.sql", "grant execute on function core.f(text), core.g() to authenticated;\n")
-    project.say("jobs/queue.sql", story("jobs.queue"))
+    project.say("jobs/letters.sql", story("jobs.letters"))
     return project
 
 
@@ -75,7 +75,7 @@ def block(path: str, text: str) -> str:
 def test_one_migration_for_each_domain_holds_the_plain_text(project: Project) -> None:
     assert project.problems == [
         f"{path}: differs from its last stamp"
-        for path in ("core/notes.sql", "core/functions.sql", "jobs/queue.sql")
+        for path in ("core/notes.sql", "core/functions.sql", "jobs/letters.sql")
     ]
     notes, functions = (project.policies / "core" / f"{name}.sql" for name in ("notes", "functions"))
     assert project.stamp() == {
@@ -84,7 +84,7 @@ def test_one_migration_for_each_domain_holds_the_plain_text(project: Project) ->
             + "\n"
             + block("core/functions.sql", functions.read_text())
         ),
-        "20300101000001_jobs_access.sql": block("jobs/queue.sql", story("jobs.queue")),
+        "20300101000001_jobs_access.sql": block("jobs/letters.sql", story("jobs.letters")),
     }
     assert project.problems == []
 
@@ -189,9 +189,9 @@ def test_amend_stands_right_behind_the_migrations_of_its_domain(project: Project
 
 def test_amend_back_to_what_was_deployed_removes_the_migration(project: Project) -> None:
     project.stamp()
-    project.say("jobs/queue.sql", story("jobs.queue", "select"))
+    project.say("jobs/letters.sql", story("jobs.letters", "select"))
     project.stamp()
-    project.say("jobs/queue.sql", story("jobs.queue"))
+    project.say("jobs/letters.sql", story("jobs.letters"))
     assert project.stamp(amend=True) == {}
     assert project.problems == []
 
@@ -207,8 +207,8 @@ def test_an_edit_by_hand_is_detected(project: Project, edit: tuple[str, str]) ->
 
 
 def test_a_faulty_file_stops_the_stamp_before_anything_is_written(project: Project) -> None:
-    project.say("jobs/queue.sql", "drop table jobs.queue;\n")
-    with pytest.raises(SqlError, match=r"jobs/queue\.sql:1: not about this file's table"):
+    project.say("jobs/letters.sql", "drop table jobs.letters;\n")
+    with pytest.raises(SqlError, match=r"jobs/letters\.sql:1: not about this file's table"):
         project.stamp()
     assert [path.name for path in project.migrations.iterdir()] == ["20290101000000_core_tables.sql"]
 
@@ -229,8 +229,7 @@ def test_deploying_stamp_after_stamp_gives_the_access_of_a_fresh_database(
 
     before = read(connection).lines
     connection.execute("""
-        create schema jobs;
-        create table jobs.queue (body text);
+        create table jobs.letters (body text);
         create table core.notes (body text);
         create table core.gone (body text);
         create table core.closed (body text);
@@ -251,14 +250,13 @@ def test_deploying_stamp_after_stamp_gives_the_access_of_a_fresh_database(
     project.say("core/notes.sql", None)
     project.say("core/memos.sql", story("core.memos", "select", "delete", who="member"))
     project.say("core/functions.sql", "grant execute on function core.g() to service_role;\n")
-    project.say("jobs/queue.sql", story("jobs.queue", "select"))
+    project.say("jobs/letters.sql", story("jobs.letters", "select"))
     deploy()
     incremental = read(connection).lines - before
 
     connection.rollback()
     connection.execute("""
-        create schema jobs;
-        create table jobs.queue (body text);
+        create table jobs.letters (body text);
         create table core.memos (body text);
         create table core.closed (body text);
         create function core.g() returns int language sql return 1;

@@ -1,0 +1,23 @@
+"""All SQL that the worker runs: one function of schema edge each."""
+
+from __future__ import annotations
+
+from typing import Final, LiteralString
+
+CLAIM: Final[LiteralString] = """
+select coalesce(jsonb_agg(to_jsonb(j)), '[]') from edge.claim_jobs(%(worker)s, %(batch)s) as j
+"""
+RUN: Final[LiteralString] = "select edge.run_job(%(id)s, %(lease)s)"
+COMPLETE: Final[LiteralString] = """
+select edge.complete_jobs(%(ids)s::bigint[], %(leases)s::bigint[], %(results)s::jsonb[])
+"""
+FAIL: Final[LiteralString] = "select edge.fail_job(%(id)s, %(lease)s, %(error)s)"
+RETRY_LATER: Final[LiteralString] = "select edge.retry_later(%(id)s, %(lease)s, %(reason)s, %(delay)s)"
+HEARTBEAT: Final[LiteralString] = "select edge.heartbeat(%(ids)s::bigint[], %(leases)s::bigint[])"
+RELEASE: Final[LiteralString] = "select edge.release_jobs(%(ids)s::bigint[], %(leases)s::bigint[])"
+REAP: Final[LiteralString] = "select edge.reap()"
+HEALTH: Final[LiteralString] = "select edge.queue_health()"
+
+SCHEDULES: Final[LiteralString] = "select coalesce(jsonb_agg(to_jsonb(s)), '[]') from edge.schedules() as s"
+PLAN_SCHEDULE: Final[LiteralString] = "select edge.plan_schedule(%(name)s, %(next_slot)s)"
+FIRE_SCHEDULE: Final[LiteralString] = "select edge.fire_schedule(%(name)s, %(slot)s)"

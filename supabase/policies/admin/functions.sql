@@ -1,0 +1,17 @@
+-- Each asks the database for the caller's role before anything else.
+
+grant execute on function public.admin_audit_log(
+    bigint, text, text, uuid, text, text, timestamptz, timestamptz, integer
+) to authenticated;
+grant execute on function admin.audit_log(
+    bigint, text, text, uuid, text, text, timestamptz, timestamptz, integer
+) to authenticated;
+
+grant execute on function public.admin_jobs(text, text, bigint, integer) to authenticated;
+grant execute on function public.admin_retry_job(bigint) to authenticated;
+grant execute on function public.admin_drop_job(bigint, text) to authenticated;
+
+grant execute on function admin.jobs(text, text, bigint, integer) to authenticated;
+grant execute on function admin.retry_job(bigint) to authenticated;
+grant execute on function admin.drop_job(bigint, text) to authenticated;
+grant execute on function admin.is_admin() to authenticated;
