@@ -22,7 +22,7 @@ def test_a_change_on_a_users_behalf_is_theirs(
     assert client.post("/v1/probe/sql", json=statement, headers=headers).status_code == 200
     row = newest(world, "public.profiles")
     assert (row["database_role"], row["user_id"], row["actor"]) == ("authenticated", ada.id, None)
-    assert (row["request_id"], row["changes"]) == ("of-ada", {"name": [None, "Ada"]})
+    assert (row["request_id"], row["changes"]) == ("of-ada", {"name": [None, "[secret]"]})
 
 
 def test_a_change_of_the_edge_itself_names_the_edge(

@@ -27,4 +27,4 @@ def test_the_log_keeps_the_request_id_of_a_change(
             " from audit.log where request_id = %s",
             [request_id],
         ).fetchall()
-    assert rows == [("public.profiles", "update", bystander.id, "authenticated", "Audited")]
+    assert rows == [("public.profiles", "update", bystander.id, "authenticated", "[secret]")]
