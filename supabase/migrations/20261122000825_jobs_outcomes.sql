@@ -109,6 +109,21 @@ $$;
 comment on function edge.complete_jobs(bigint[], bigint[], jsonb[]) is
 'Ends jobs as done; returns the ids whose lease was lost, of which nothing changed. Definer because the worker may not write the queue.';
 
+create function jobs.refuse_lost_lease(job_id bigint)
+returns void
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+    perform core.fail(
+        'invalid_state', 'Another worker has this job now, or it is finished.',
+        jsonb_build_object('rule', 'lease_lost', 'job_id', job_id)
+    );
+end
+$$;
+comment on function jobs.refuse_lost_lease(bigint) is 'What a worker hears that comes too late.';
+
 create function jobs.finish(id bigint, lease bigint, result jsonb default null)
 returns void
 language plpgsql
@@ -117,10 +132,7 @@ set search_path = ''
 as $$
 begin
     if edge.complete_jobs(array[id], array[lease], array[result]) <> '{}' then
-        perform core.fail(
-            'invalid_state', 'Another worker has this job now, or it is finished.',
-            jsonb_build_object('rule', 'lease_lost', 'job_id', id)
-        );
+        perform jobs.refuse_lost_lease(id);
     end if;
 end
 $$;

@@ -12,6 +12,8 @@ declare
     v_finished integer;
     v_runs integer;
     v_keys integer;
+    v_emails integer;
+    v_expired integer;
 begin
     -- Bounded, so that a long pause ends in several short transactions instead of a long one.
     delete from jobs.finished as f
@@ -24,14 +26,29 @@ begin
     delete from core.idempotency_keys as k where k.created_at < now() - interval '30 days';
     get diagnostics v_keys = row_count;
 
-    if v_finished = 50000 then
+    v_expired := jobs.end_emails(
+        array(
+            select e.id from jobs.emails as e
+            where e.status = 'queued' and e.created_at < now() - interval '30 days'
+            limit 50000
+        ),
+        'expired', 'Not sent within 30 days.'
+    );
+    delete from jobs.emails as e
+    where e.id = any (array(select f.id from jobs.emails as f where f.created_at < now() - interval '400 days' limit 50000));
+    get diagnostics v_emails = row_count;
+
+    if 50000 in (v_finished, v_emails) then
         perform jobs.enqueue('jobs.clean_up', clean_up.payload - 'slot', now() + interval '10 seconds');
     end if;
-    return jsonb_build_object('finished_jobs', v_finished, 'job_runs', v_runs, 'idempotency_keys', v_keys);
+    return jsonb_build_object(
+        'finished_jobs', v_finished, 'job_runs', v_runs, 'idempotency_keys', v_keys, 'emails', v_emails,
+        'expired_emails', v_expired
+    );
 end
 $$;
 comment on function jobs.clean_up(jsonb) is
-'Deletes finished jobs whose time is over, runs older than 400 days and idempotency keys older than 30 days.';
+'Deletes finished jobs whose time is over, runs and mails older than 400 days, idempotency keys older than 30 days; expires mails that wait for 30 days.';
 
 create function jobs.reap(payload jsonb)
 returns jsonb

@@ -13,3 +13,7 @@ grant execute on function edge.schedules() to edge_service;
 grant execute on function edge.plan_schedule(text, timestamptz) to edge_service;
 grant execute on function edge.fire_schedule(text, timestamptz) to edge_service;
 grant execute on function edge.queue_health() to edge_service;
+
+grant execute on function edge.start_email(bigint, bigint, text) to edge_service;
+grant execute on function edge.finish_email(bigint, bigint) to edge_service;
+grant execute on function edge.bounce_email(bigint, bigint, text, boolean) to edge_service;
