@@ -26,12 +26,13 @@ from edge.problems import answer_with_problem
 from edge.request_id import HEADER, with_request_id
 from edge.security_headers import add_security_headers
 from edge.settings import Settings, load_settings
+from edge.unsubscribe import unsubscribe_router
 
 MAX_BODY_BYTES: Final = 1_048_576
 
 USER_ROUTES: Final[Sequence[ControllerRouterHandler]] = (read_me,)
 """Below /v1, each only for a signed-in user."""
-OPEN_ROUTES: Final[Sequence[ControllerRouterHandler]] = (health_router, read_metrics)
+OPEN_ROUTES: Final[Sequence[ControllerRouterHandler]] = (health_router, read_metrics, unsubscribe_router)
 """For anyone who reaches the port, or with their own proof of who is asking."""
 
 

@@ -25,3 +25,4 @@ select set_config('request.headers', %(headers)s, true),
 
 READY: Final[LiteralString] = "select edge.ready()"
 ME: Final[LiteralString] = "select edge.me()"
+UNSUBSCRIBE: Final[LiteralString] = "select edge.unsubscribe(%(token)s)"

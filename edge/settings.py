@@ -101,7 +101,7 @@ def integer(lowest: int, highest: int) -> Callable[[str], int]:
     return parse
 
 
-def _http_url(text: str) -> str:
+def http_url(text: str) -> str:
     parts = urlsplit(text)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
         raise ValueError
@@ -109,11 +109,11 @@ def _http_url(text: str) -> str:
 
 
 def _optional_http_url(text: str) -> str:
-    return _http_url(text) if text else ""
+    return http_url(text) if text else ""
 
 
 def _origins(text: str) -> tuple[str, ...]:
-    origins = tuple(_http_url(origin.strip()) for origin in text.split(",") if origin.strip())
+    origins = tuple(http_url(origin.strip()) for origin in text.split(",") if origin.strip())
     if any(urlsplit(origin).path for origin in origins):
         raise ValueError
     return origins
@@ -152,7 +152,7 @@ DATABASE_URL = Variable(
     "a URL like postgresql://edge_service:password@host:5432/postgres",
 )
 
-_HTTP_URL = "an http(s) URL without query"
+HTTP_URL = "an http(s) URL without query"
 _VARIABLES = (
     Variable("host", "EDGE_HOST", "127.0.0.1", str, "an address to listen on"),
     Variable("port", "EDGE_PORT", "8000", integer(1, 65535), "a port number"),
@@ -161,8 +161,8 @@ _VARIABLES = (
     Variable("cors_origins", "EDGE_CORS_ORIGINS", "", _origins, "origins (https://app.example), by comma"),
     DATABASE_URL,
     Variable("pool_size", "EDGE_POOL_SIZE", "10", integer(1, 200), "a number of connections, 1 to 200"),
-    Variable("supabase_url", "SUPABASE_URL", None, _http_url, _HTTP_URL),
-    Variable("jwks_url", "SUPABASE_JWKS_URL", "", _optional_http_url, _HTTP_URL),
-    Variable("jwt_issuer", "SUPABASE_JWT_ISSUER", "", _optional_http_url, _HTTP_URL),
+    Variable("supabase_url", "SUPABASE_URL", None, http_url, HTTP_URL),
+    Variable("jwks_url", "SUPABASE_JWKS_URL", "", _optional_http_url, HTTP_URL),
+    Variable("jwt_issuer", "SUPABASE_JWT_ISSUER", "", _optional_http_url, HTTP_URL),
     Variable("jwt_secret", "SUPABASE_JWT_SECRET", "", _jwt_secret, "32 characters or longer"),
 )

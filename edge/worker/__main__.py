@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from edge.database import Database
 from edge.logs import configure_logs, standard_logging
 from edge.settings import SettingsError
-from edge.worker.handlers import HANDLERS
+from edge.worker.handlers import handlers as registered_handlers
 from edge.worker.job import Handler
 from edge.worker.monitor import Monitor
 from edge.worker.queue import Queue
@@ -25,8 +25,11 @@ from edge.worker.worker import Worker
 _CONNECTIONS_BESIDE_JOBS = 3  # claim, heartbeat, schedules
 
 
-def main(handlers: Mapping[str, Handler] = HANDLERS, queue: type[Queue] = Queue) -> int:
-    """Return the exit code: 2 when the environment does not allow to start."""
+def main(handlers: Mapping[str, Handler] | None = None, queue: type[Queue] = Queue) -> int:
+    """Work with these handlers, or those that are registered.
+
+    Returns the exit code: 2 when the environment does not allow to start.
+    """
     try:
         settings = load_worker_settings(os.environ)
     except SettingsError as error:
@@ -41,7 +44,7 @@ def main(handlers: Mapping[str, Handler] = HANDLERS, queue: type[Queue] = Queue)
         except OSError as error:
             print(f"WORKER_HOST and WORKER_PORT: {error.strerror}", file=sys.stderr)
             return 2
-        asyncio.run(work(settings, handlers, monitor, queue))
+        asyncio.run(work(settings, handlers or registered_handlers(settings), monitor, queue))
     return 0
 
 

@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
 
+from edge.emails.sending import SendEmail
+from edge.emails.smtp import Smtp
 from edge.worker.job import Handler
+from edge.worker.settings import WorkerSettings
 
-HANDLERS: Final[Mapping[str, Handler]] = {}
+
+def handlers(settings: WorkerSettings) -> Mapping[str, Handler]:
+    """The handlers of this worker."""
+    return {
+        "jobs.send_email": SendEmail(
+            Smtp(settings.smtp), settings.mail_from, site_url=settings.site_url, edge_url=settings.edge_url
+        )
+    }

@@ -21,3 +21,9 @@ HEALTH: Final[LiteralString] = "select edge.queue_health()"
 SCHEDULES: Final[LiteralString] = "select coalesce(jsonb_agg(to_jsonb(s)), '[]') from edge.schedules() as s"
 PLAN_SCHEDULE: Final[LiteralString] = "select edge.plan_schedule(%(name)s, %(next_slot)s)"
 FIRE_SCHEDULE: Final[LiteralString] = "select edge.fire_schedule(%(name)s, %(slot)s)"
+
+START_EMAIL: Final[LiteralString] = "select edge.start_email(%(id)s, %(lease)s, %(domain)s)"
+FINISH_EMAIL: Final[LiteralString] = "select edge.finish_email(%(id)s, %(lease)s)"
+BOUNCE_EMAIL: Final[LiteralString] = """
+select edge.bounce_email(%(id)s, %(lease)s, %(reason)s, %(address_is_dead)s)
+"""

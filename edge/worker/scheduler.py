@@ -15,7 +15,7 @@ from cronsim import CronSim, CronSimError
 from edge.database import Database
 from edge.worker import queries
 from edge.worker.monitor import Monitor
-from edge.worker.worker import Unavailable
+from edge.worker.persistence import Unavailable
 
 LONGEST_PAUSE: Final = 10.0
 """Seconds after which changed schedules are seen at the latest."""

@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from email.headerregistry import Address
+from email.utils import parseaddr
 from typing import Literal
 
 import msgspec
 
-from edge.settings import DATABASE_URL, LOG_FORMAT, Secret, Variable, integer, read_variables
+from edge.emails.smtp import SmtpServer
+from edge.settings import (
+    DATABASE_URL,
+    HTTP_URL,
+    LOG_FORMAT,
+    Secret,
+    Variable,
+    http_url,
+    integer,
+    read_variables,
+)
 
 
 class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,6 +36,13 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds after which a job counts as stuck and fails."""
     log_format: Literal["json", "console"]
     database_url: Secret
+    smtp: SmtpServer
+    mail_from: Address
+    """Its name is the product's in every mail, its domain that of the Message-IDs."""
+    site_url: str
+    """The app that links in mails lead to."""
+    edge_url: str
+    """Where the edge is reached from outside: links that unsubscribe lead there."""
 
 
 def load_worker_settings(environ: Mapping[str, str]) -> WorkerSettings:
@@ -41,6 +60,11 @@ def _seconds(lowest: float, highest: float) -> Callable[[str], float]:
     return parse
 
 
+def _address(text: str) -> Address:
+    name, addr_spec = parseaddr(text)
+    return Address(name, addr_spec=addr_spec)  # whatever it refuses is a ValueError
+
+
 _VARIABLES = (
     Variable("host", "WORKER_HOST", "127.0.0.1", str, "an address to listen on"),
     Variable("port", "WORKER_PORT", "8001", integer(1, 65535), "a port number"),
@@ -49,4 +73,10 @@ _VARIABLES = (
     Variable("job_timeout", "WORKER_JOB_TIMEOUT", "900", _seconds(1, 86400), "seconds, 1 to 86400"),
     LOG_FORMAT,
     DATABASE_URL,
+    Variable(
+        "smtp", "SMTP_URL", None, SmtpServer.from_url, "a URL like smtps://user:password@smtp.example.com"
+    ),
+    Variable("mail_from", "MAIL_FROM", None, _address, "an address like Product <noreply@example.com>"),
+    Variable("site_url", "SITE_URL", None, http_url, HTTP_URL),
+    Variable("edge_url", "EDGE_URL", None, http_url, HTTP_URL),
 )

@@ -15,11 +15,11 @@ import psycopg
 import structlog
 
 from edge.database import Caller
-from edge.errors import EdgeError
 from edge.request_id import identified
 from edge.worker.completions import Completions
 from edge.worker.job import Finished, Handler, Job, RetryLater
 from edge.worker.monitor import Monitor
+from edge.worker.persistence import Unavailable, until_heard
 from edge.worker.queue import Outcome, Queue
 from edge.worker.settings import WorkerSettings
 
@@ -31,9 +31,6 @@ _GATHER = 0.002  # slots that become free together are filled by one claim
 _HEARTBEATS_PER_LEASE = 3
 _REAP_SECONDS = 5.0
 _RELEASE_TIMEOUT = 5.0
-
-# The server is away, restarts or refuses for now; what was asked may be asked again.
-Unavailable = (EdgeError, psycopg.OperationalError, psycopg.InterfaceError)
 
 _log = structlog.get_logger("edge.worker")
 
@@ -179,16 +176,7 @@ class Worker:
     async def _report(self, job: Job, report: Callable[[], Awaitable[Outcome]]) -> Outcome:
         """Say it until it is heard, as long as the lease may last; saying it twice does no harm."""
         self._reporting.add(job)
-        deadline = time.monotonic() + job.lease_seconds
-        pause = 0.1
-        while True:
-            try:
-                return await report()
-            except Unavailable:
-                if time.monotonic() + pause > deadline:
-                    raise
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, 2.0)
+        return await until_heard(report, job.lease_seconds)
 
     async def _keep_leases(self) -> None:
         while True:

@@ -140,7 +140,7 @@ def worker(context: Context) -> Part:
         env={
             "WORKER_HOST": HOST,
             "WORKER_PORT": str(settings.worker_port),
-            **context.select("EDGE_DATABASE_URL"),
+            **context.select("EDGE_DATABASE_URL", "EDGE_URL", "SITE_URL", "SMTP_URL", "MAIL_FROM"),
         },
     )
 

@@ -11,6 +11,7 @@ from functools import cached_property, partial
 from pathlib import Path
 
 from scripts.stack import database
+from scripts.stack.auth import gateway_auth
 from scripts.stack.errors import StackError
 from scripts.stack.lock import exclusive
 from scripts.stack.narrator import Narrator, Silent
@@ -93,6 +94,8 @@ class Stack:
             "EDGE_URL": settings.edge_url,
             "MAIL_URL": settings.mail_url,
             "SMTP_URL": settings.smtp_url,
+            "MAIL_FROM": "Groundwork <noreply@localhost>",
+            "SITE_URL": gateway_auth(settings)["site_url"],
             "GOOGLE_URL": settings.google_url,
         }
 

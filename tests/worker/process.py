@@ -25,6 +25,10 @@ def start(queue: Queue, *command: str, **environ: str) -> Process:
         "EDGE_DATABASE_URL": queue.service_url,
         "WORKER_PORT": str(free_port()),
         "WORKER_GRACE_SECONDS": "0",
+        "SMTP_URL": "smtp://127.0.0.1:9",  # where nobody listens
+        "MAIL_FROM": "Groundwork <noreply@example.com>",
+        "SITE_URL": "https://app.example.com",
+        "EDGE_URL": "https://edge.example.com",
         **environ,
     }
     return subprocess.Popen(
