@@ -61,6 +61,8 @@ def _seconds(lowest: float, highest: float) -> Callable[[str], float]:
 
 
 def _address(text: str) -> Address:
+    if not text.isprintable():
+        raise ValueError
     name, addr_spec = parseaddr(text)
     return Address(name, addr_spec=addr_spec)  # whatever it refuses is a ValueError
 
