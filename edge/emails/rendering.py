@@ -20,7 +20,7 @@ LINKS_AND_NAMES: Final = frozenset({"product", "site_url", "unsubscribe_url"})
 
 _SUBJECT = "Subject: "
 _NAME_LENGTH = 80
-_LINKABLE = re.compile(r"(?<=\w)([.:@])(?=[\w/])")
+_LINKABLE = re.compile(r"(?<=\w)[.@](?=[^\W\d]{2})|:(?=//)")
 
 
 class UnknownTemplateError(Exception):
@@ -63,7 +63,7 @@ class Wording:
 def _name(text: str) -> str:
     """What somebody called something: cut, and never turned into a link in a mail under our name."""
     cut = text if len(text) <= _NAME_LENGTH else f"{text[: _NAME_LENGTH - 1]}…"
-    return _LINKABLE.sub("\\1\N{WORD JOINER}", cut)
+    return _LINKABLE.sub("\\g<0>\N{WORD JOINER}", cut)
 
 
 def _day(timestamp: str) -> str:
