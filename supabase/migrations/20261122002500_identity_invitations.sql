@@ -38,13 +38,16 @@ create index invitations_by_guest on public.invitations (accepted_by);
 create table identity.invitation_tokens (
     invitation_id uuid constraint invitation_tokens_pkey primary key,
     token_hash bytea not null,
+    email_id uuid,
     constraint invitation_tokens_invitation_id_fkey
     foreign key (invitation_id) references public.invitations (id) on delete cascade,
     constraint token_opens_one_invitation unique (token_hash),
     constraint token_hash_is_sha256 check (octet_length(token_hash) = 32)
 );
 comment on table identity.invitation_tokens is
-'SHA-256 of the secret in the invitation link. The secret itself is shown once and stored nowhere.';
+'SHA-256 of the secret in the invitation link. The secret itself is shown once, and stored only in the mail, until that is sent.';
+comment on column identity.invitation_tokens.email_id is
+'The mail with this link, to be withdrawn with it. No foreign key: jobs forget their mails earlier than we our invitations.';
 
 create function identity.token_hash(token text)
 returns bytea
@@ -115,14 +118,19 @@ begin
     v_issued := identity.open_invitation(v_caller, v_email, role);
     v_issued.token := replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', '');
 
-    insert into identity.invitation_tokens as t (invitation_id, token_hash)
-    values (v_issued.id, identity.token_hash(v_issued.token))
-    on conflict on constraint invitation_tokens_pkey do update set token_hash = excluded.token_hash;
+    perform jobs.end_emails(array[t.email_id], 'withdrawn', 'A newer link replaces this one.')
+    from identity.invitation_tokens as t
+    where t.invitation_id = v_issued.id;
+    insert into identity.invitation_tokens as t (invitation_id, token_hash, email_id)
+    values (v_issued.id, identity.token_hash(v_issued.token), identity.mail_invitation(v_issued))
+    on conflict on constraint invitation_tokens_pkey
+    do update set token_hash = excluded.token_hash, email_id = excluded.email_id;
     return v_issued;
 end
 $$;
 comment on function identity.invite_member(uuid, text, text) is
-'Opens an invitation, or renews the open one for this address: the newest link alone is valid, so that a repeated call is harmless.
+'Opens an invitation, or renews the open one for this address, and mails the link: the newest alone is valid, so that a repeated call is harmless.
+The caller gets the token too, to hand the link over: it opens nothing for anybody but the confirmed owner of the address.
 Definer because clients write neither invitations nor tokens.';
 
 create function identity.revoke_invitation(invitation_id uuid)

@@ -108,9 +108,17 @@ begin
     update public.invitations as i
     set accepted_at = now(), accepted_by = v_caller.id
     where i.id = v_invitation.id;
+
+    perform identity.notify(
+        v_invitation.invited_by, 'invitation_accepted',
+        jsonb_build_object(
+            'invitation_id', v_invitation.id, 'organization_id', v_invitation.organization_id, 'user_id', v_caller.id
+        ),
+        'invitation_accepted:' || v_invitation.id
+    );
     return v_membership;
 end
 $$;
 comment on function identity.accept_invitation(text) is
-'Joins the organization of a valid invitation, for the confirmed owner of its address.
+'Joins the organization of a valid invitation, for the confirmed owner of its address, and tells the inviter.
 Definer because guests are not members yet.';

@@ -9,7 +9,7 @@ volatile
 set search_path = ''
 return identity.invite_member(organization_id, email, role);
 comment on function public.invite_member(uuid, text, text) is
-'Admins and owners: invite an address with a role up to your own. The token for the link is returned once. Repeating renews the link.';
+'Admins and owners: invite an address with a role up to your own; it gets the link by mail. The token for the link is returned once. Repeating renews and mails it again.';
 
 create function public.accept_invitation(token text)
 returns public.memberships

@@ -81,6 +81,10 @@ begin
     ) as m;
     delete from public.memberships as m where m.user_id = old.id;
 
+    perform identity.withdraw_emails(old.id, null, 'The account was deleted.');
+    delete from identity.unsubscriptions as u where u.user_id = old.id;
+    delete from public.notifications as n where n.user_id = old.id;
+
     -- What was sent to an address that nobody confirmed belongs to somebody else.
     if old.email_confirmed_at is not null then
         update public.invitations as i
@@ -89,6 +93,10 @@ begin
         update public.invitations as i
         set email = 'deleted@user.invalid'
         where i.email = lower(old.email);
+        perform jobs.end_emails(
+            array(select e.id from jobs.emails as e where e.status = 'queued' and e."to" = lower(old.email)),
+            'withdrawn', 'The account was deleted.'
+        );
     end if;
     update public.invitations as i
     set email = 'deleted@user.invalid'
@@ -109,7 +117,7 @@ begin
 end
 $$;
 comment on function identity.forget_person() is
-'Anonymizes the profile, ends memberships and open invitations, blanks private projects and tasks. Refused for the last super admin.
+'Anonymizes the profile, ends memberships and open invitations, withdraws mails, deletes notifications, blanks private projects and tasks. Refused for the last super admin.
 Definer because the auth service may not write these tables.';
 
 create trigger _300_forget_deleted
