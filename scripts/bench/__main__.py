@@ -9,14 +9,14 @@ import argparse
 import sys
 from pathlib import Path
 
-from scripts.bench import audit, queue
+from scripts.bench import audit, queue, summary
 from scripts.bench.measure import measure
 from scripts.bench.options import Options
 from scripts.bench.report import conditions, save, table
 from scripts.bench.server import server
 from scripts.stack.settings import ROOT
 
-GROUPS = {"audit": audit.cases, "queue": queue.cases}
+GROUPS = {"audit": audit.cases, "queue": queue.cases, "summary": summary.cases}
 
 
 def main() -> int:

@@ -25,9 +25,23 @@ create table public.job_runs (
 );
 comment on table public.job_runs is
 'Admins: every run of a schedule. A slot has one row, however many workers saw it come.';
-comment on column public.job_runs.error is 'Of the last attempt that failed; a run may still end as done.';
+comment on column public.job_runs.error is
+'Of the last attempt that failed, or what the work itself reports as "error" beside its counts; a run may still end as done.';
 
 create index job_runs_newest on public.job_runs (created_at desc, id);
+
+create table public.job_run_failures (
+    id uuid not null default gen_random_uuid() constraint job_run_failures_pkey primary key,
+    run_id uuid not null,
+    subject text not null,
+    error text not null,
+    created_at timestamptz not null default now(),
+    constraint job_run_failures_run_id_fkey
+    foreign key (run_id) references public.job_runs (id) on delete cascade,
+    constraint one_failure_per_subject unique (run_id, subject)
+);
+comment on table public.job_run_failures is
+'Admins: what a run could not do while it did everything else. Names its subject by id and says why without quoting data.';
 
 create function jobs.start_run()
 returns trigger
@@ -60,8 +74,10 @@ begin atomic
     update public.job_runs as r
     set
         status = end_run.status,
-        counts = case when jsonb_typeof(end_run.counts) = 'object' then end_run.counts else r.counts end,
-        error = coalesce(end_run.error, r.error),
+        counts = case
+            when jsonb_typeof(end_run.counts) = 'object' then end_run.counts - 'error' else r.counts
+        end,
+        error = coalesce(end_run.error, end_run.counts ->> 'error', r.error),
         started_at = coalesce(r.started_at, now()),
         finished_at = clock_timestamp()
     where r.id = end_run.run_id;

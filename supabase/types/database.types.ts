@@ -37,6 +37,26 @@ isOneToOne: false
       referencedColumns: ["id"]
     }
                   ]
+                },"job_run_failures": {
+                  Row: {
+                    "created_at": string,"error": string,"id": string,"run_id": string,"subject": string
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "created_at"?: string,"error": string,"id"?: string,"run_id": string,"subject": string
+                  }
+                  Update: {
+                    "created_at"?: string,"error"?: string,"id"?: string,"run_id"?: string,"subject"?: string
+                  }
+                  Relationships: [
+                    {
+      foreignKeyName: "job_run_failures_run_id_fkey"
+      columns: ["run_id"]
+isOneToOne: false
+      referencedRelation: "job_runs"
+      referencedColumns: ["id"]
+    }
+                  ]
                 },"job_runs": {
                   Row: {
                     "counts": NonNullable<Json>,"created_at": string,"duration": string | null,"error": string | null,"finished_at": string | null,"id": string,"job_id": number,"kind": string,"schedule": string,"slot": string,"started_at": string | null,"status": string
@@ -71,6 +91,26 @@ isOneToOne: false
       referencedColumns: ["id"]
     },{
       foreignKeyName: "memberships_user_id_fkey"
+      columns: ["user_id"]
+isOneToOne: false
+      referencedRelation: "profiles"
+      referencedColumns: ["id"]
+    }
+                  ]
+                },"notifications": {
+                  Row: {
+                    "created_at": string,"data": NonNullable<Json>,"dedupe_key": string,"id": string,"kind": string,"read_at": string | null,"user_id": string
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "created_at"?: string,"data"?: NonNullable<Json>,"dedupe_key": string,"id"?: string,"kind": string,"read_at"?: string | null,"user_id": string
+                  }
+                  Update: {
+                    "created_at"?: string,"data"?: NonNullable<Json>,"dedupe_key"?: string,"id"?: string,"kind"?: string,"read_at"?: string | null,"user_id"?: string
+                  }
+                  Relationships: [
+                    {
+      foreignKeyName: "notifications_user_id_fkey"
       columns: ["user_id"]
 isOneToOne: false
       referencedRelation: "profiles"
@@ -249,6 +289,17 @@ isOneToOne: false
 "leave_organization":
 { Args: { "organization_id": string }; Returns: undefined
                            },
+"mark_notifications_read":
+{ Args: Record<PropertyKey, never>; Returns: number
+                           },
+"my_email_preferences":
+{ Args: Record<PropertyKey, never>; Returns: Database["public"]['CompositeTypes']["email_preference"][]
+                          SetofOptions: {
+        from: "*"
+        to: "email_preference"
+        isOneToOne: false
+        isSetofReturn: true
+      } },
 "organization_members":
 { Args: { "organization_id": string }; Returns: {
               "email": string,"joined_at": string,"name": string,"role": string,"user_id": string
@@ -273,6 +324,14 @@ isOneToOne: false
                           SetofOptions: {
         from: "*"
         to: "invitations"
+        isOneToOne: true
+        isSetofReturn: false
+      } },
+"set_email_preference":
+{ Args: { "category": string,"subscribed": boolean }; Returns: Database["public"]['CompositeTypes']["email_preference"]
+                          SetofOptions: {
+        from: "*"
+        to: "email_preference"
         isOneToOne: true
         isSetofReturn: false
       } },
@@ -311,6 +370,8 @@ isOneToOne: false
           CompositeTypes: {
             "audit_entry": {
                         "id": number | null,"at": string | null,"database_role": string | null,"user_id": string | null,"actor": string | null,"request_id": string | null,"table_name": string | null,"row_key": string | null,"action": string | null,"changes": Json | null
+                      },"email_preference": {
+                        "category": string | null,"subscribed": boolean | null
                       },"issued_invitation": {
                         "id": string | null,"organization_id": string | null,"email": string | null,"role": string | null,"expires_at": string | null,"token": string | null
                       }

@@ -56,6 +56,30 @@ class PublicInvitationsUpdate(TypedDict):
     role: NotRequired[Annotated[str, Field(alias="role")]]
 
 
+class PublicJobRunFailures(BaseModel):
+    created_at: datetime.datetime = Field(alias="created_at")
+    error: str = Field(alias="error")
+    id: uuid.UUID = Field(alias="id")
+    run_id: uuid.UUID = Field(alias="run_id")
+    subject: str = Field(alias="subject")
+
+
+class PublicJobRunFailuresInsert(TypedDict):
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    error: Annotated[str, Field(alias="error")]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    run_id: Annotated[uuid.UUID, Field(alias="run_id")]
+    subject: Annotated[str, Field(alias="subject")]
+
+
+class PublicJobRunFailuresUpdate(TypedDict):
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    error: NotRequired[Annotated[str, Field(alias="error")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    run_id: NotRequired[Annotated[uuid.UUID, Field(alias="run_id")]]
+    subject: NotRequired[Annotated[str, Field(alias="subject")]]
+
+
 class PublicJobRuns(BaseModel):
     counts: JsonValue = Field(alias="counts")
     created_at: datetime.datetime = Field(alias="created_at")
@@ -122,6 +146,36 @@ class PublicMembershipsUpdate(TypedDict):
     organization_id: NotRequired[Annotated[uuid.UUID, Field(alias="organization_id")]]
     role: NotRequired[Annotated[str, Field(alias="role")]]
     updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+    user_id: NotRequired[Annotated[uuid.UUID, Field(alias="user_id")]]
+
+
+class PublicNotifications(BaseModel):
+    created_at: datetime.datetime = Field(alias="created_at")
+    data: JsonValue = Field(alias="data")
+    dedupe_key: str = Field(alias="dedupe_key")
+    id: uuid.UUID = Field(alias="id")
+    kind: str = Field(alias="kind")
+    read_at: Optional[datetime.datetime] = Field(alias="read_at")
+    user_id: uuid.UUID = Field(alias="user_id")
+
+
+class PublicNotificationsInsert(TypedDict):
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    data: NotRequired[Annotated[JsonValue, Field(alias="data")]]
+    dedupe_key: Annotated[str, Field(alias="dedupe_key")]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    kind: Annotated[str, Field(alias="kind")]
+    read_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="read_at")]]
+    user_id: Annotated[uuid.UUID, Field(alias="user_id")]
+
+
+class PublicNotificationsUpdate(TypedDict):
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    data: NotRequired[Annotated[JsonValue, Field(alias="data")]]
+    dedupe_key: NotRequired[Annotated[str, Field(alias="dedupe_key")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    kind: NotRequired[Annotated[str, Field(alias="kind")]]
+    read_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="read_at")]]
     user_id: NotRequired[Annotated[uuid.UUID, Field(alias="user_id")]]
 
 
@@ -271,6 +325,11 @@ class PublicAuditEntry(BaseModel):
     row_key: Optional[str] = Field(alias="row_key")
     action: Optional[str] = Field(alias="action")
     changes: Optional[JsonValue] = Field(alias="changes")
+
+
+class PublicEmailPreference(BaseModel):
+    category: Optional[str] = Field(alias="category")
+    subscribed: Optional[bool] = Field(alias="subscribed")
 
 
 class PublicIssuedInvitation(BaseModel):

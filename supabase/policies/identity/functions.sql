@@ -12,6 +12,9 @@ grant execute on function public.organization_members(uuid) to authenticated;
 grant execute on function public.invite_member(uuid, text, text) to authenticated;
 grant execute on function public.accept_invitation(text) to authenticated;
 grant execute on function public.revoke_invitation(uuid) to authenticated;
+grant execute on function public.my_email_preferences() to authenticated;
+grant execute on function public.set_email_preference(text, boolean) to authenticated;
+grant execute on function public.mark_notifications_read() to authenticated;
 
 grant execute on function identity.admin_set_role(uuid, text) to authenticated;
 grant execute on function identity.create_organization(text, text, text) to authenticated;
@@ -24,6 +27,9 @@ grant execute on function identity.organization_members(uuid) to authenticated;
 grant execute on function identity.invite_member(uuid, text, text) to authenticated;
 grant execute on function identity.accept_invitation(text) to authenticated;
 grant execute on function identity.revoke_invitation(uuid) to authenticated;
+grant execute on function identity.my_email_preferences() to authenticated;
+grant execute on function identity.set_email_preference(text, boolean) to authenticated;
+grant execute on function identity.mark_notifications_read() to authenticated;
 
 -- Asked by policies and by edge.me, for the caller alone.
 grant execute on function identity.my_profile() to authenticated;
@@ -32,3 +38,6 @@ grant execute on function identity.require_profile() to authenticated;
 
 grant execute on function identity.custom_access_token_hook(jsonb) to supabase_auth_admin;
 grant execute on function edge.me() to authenticated;
+
+-- Whoever follows the link in a mail is not signed in.
+grant execute on function edge.unsubscribe(uuid) to edge_service;

@@ -1,0 +1,3 @@
+from tests.jobs.fixtures import queue
+
+__all__ = ["queue"]
