@@ -7,8 +7,7 @@ set lock_timeout = '5s';
 insert into jobs.email_templates (template, category, params, description) values
 (
     'daily_summary', 'daily_summary',
-    '{"name": "text?", "day": "text", "since": "timestamp", "until": "timestamp",
-      "scopes": "list", "remaining": "integer"}',
+    '{"name": "text?", "since": "timestamp", "until": "timestamp", "scopes": "list", "remaining": "integer"}',
     'The last 24 hours of a person''s projects and tasks, also if nothing happened.'
 );
 
@@ -50,7 +49,7 @@ begin
     select
         'daily_summary', lower(r.email),
         jsonb_build_object(
-            'name', r.name, 'day', (slot at time zone 'UTC')::date, 'since', slot - interval '24 hours', 'until', slot,
+            'name', r.name, 'since', slot - interval '24 hours', 'until', slot,
             'scopes', coalesce(jsonb_agg(r.summary order by r.place) filter (where r.fits), '[]'),
             'remaining', count(r.summary) filter (where not r.fits)
         ),
