@@ -11,13 +11,13 @@ from uuid import UUID
 
 from litestar import MediaType, Response, Router, get, post
 from litestar.di import NamedDependency
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 
 from edge import queries
 from edge.database import Database
 from edge.problems import problem_responses
 
-Token = Annotated[UUID, Parameter(query="token", description="The token of the link.")]
+Token = Annotated[UUID, QueryParameter(name="token", description="The token of the link.")]
 
 _PAGE: Final = """<!doctype html>
 <html lang="en">
