@@ -49,6 +49,7 @@ comment on column jobs.emails.message_id is
 comment on column jobs.emails.unsubscribe_token is 'In the link to unsubscribe, of mail that has a category. Proves no more than that one has the mail.';
 
 create index emails_waiting on jobs.emails (user_id) where status = 'queued';
+create index emails_by_template on jobs.emails (template, created_at);
 create index emails_by_age on jobs.emails (created_at);
 
 create function jobs.require_params()
@@ -62,6 +63,7 @@ declare
     v_wrong text;
 begin
     select t.params into v_declared from jobs.email_templates as t where t.template = new.template;
+    perform core.valid(found, 'template', 'declared in jobs.email_templates');
     select p.name into v_wrong
     from (
         select jsonb_object_keys(v_declared)
@@ -78,7 +80,7 @@ begin
     return new;
 end
 $$;
-comment on function jobs.require_params() is 'Refuses a mail whose parameters are not those that its template declares.';
+comment on function jobs.require_params() is 'Refuses a mail without a declared template, or with other parameters than it declares.';
 
 create trigger _100_require_params
 before insert on jobs.emails
@@ -126,12 +128,6 @@ as $$
 declare
     v_id uuid;
 begin
-    if not exists (select from jobs.email_templates as t where t.template = email.template) then
-        perform core.fail(
-            'validation_failed', 'Declare the template in jobs.email_templates first.',
-            '{"field": "template", "rule": "a declared template"}'
-        );
-    end if;
     perform core.valid(email."to" is not null, 'to', 'given');
     perform core.valid(email.dedupe_key is not null, 'dedupe_key', 'given');
 
