@@ -103,6 +103,9 @@ begin
     left join counted_tasks as t on t.scope_id = s.id
     left join newest_tasks as n on n.scope_id = s.id
     where p.scope_id is not null or t.scope_id is not null;
+
+    -- Whoever looked at this table between two runs saw it empty, and would be planned for an empty one.
+    analyze identity.activity_summaries;
 end
 $$;
 comment on function identity.summarize_activity(uuid, timestamptz, timestamptz, uuid[]) is
