@@ -44,6 +44,11 @@ language plpgsql
 volatile
 security definer
 set search_path = ''
+-- Planned once a session instead of with every call, which cost as much as the claim. Such a plan may be made while
+-- the queue is empty and has to serve when it is long, so only the indexes are offered.
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+set enable_bitmapscan = off
 as $$
 begin
     if exists (select from jobs.queue as s where s.state = 'scheduled' and s.run_at <= now()) then
