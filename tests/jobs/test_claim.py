@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
+from psycopg.rows import dict_row
 
 from tests.jobs.queueing import Queue
 
@@ -109,3 +110,15 @@ def test_plans_made_for_an_empty_queue_serve_a_long_one(queue: Queue) -> None:
             "select seq_scan from pg_stat_xact_user_tables where schemaname = 'jobs' and relname = 'queue'"
         )
         assert scans.fetchone() == (0,)
+
+
+def test_a_forgotten_claim_is_fenced_too(queue: Queue) -> None:
+    queue.stage()
+    claim = "select id, lease from edge.claim_jobs('a test', 1)"
+    with psycopg.connect(queue.service_url, row_factory=dict_row) as connection:
+        forgotten = connection.execute(claim).fetchone()
+        connection.rollback()  # what a crash of the server does to a commit that did not reach the disk
+    (current,) = queue.claim()
+    assert forgotten
+    assert queue.complete(forgotten) == [current["id"]]
+    assert queue.complete(current) == []
