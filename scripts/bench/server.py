@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import psycopg
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from scripts.artifacts.temporary import migrated_database
 
@@ -28,6 +30,14 @@ class Server:
 
     def connect(self) -> psycopg.Connection[tuple[object, ...]]:
         return psycopg.connect(self.url, autocommit=True)
+
+    def copy(self, name: str) -> Server:
+        """A second database like this one, which nobody may be connected to meanwhile."""
+        with psycopg.connect(self.url, dbname="template1", autocommit=True) as connection:
+            original = conninfo_to_dict(self.url)["dbname"]
+            statement = sql.SQL("create database {} template {}")
+            connection.execute(statement.format(sql.Identifier(name), sql.Identifier(str(original))))
+        return Server(make_conninfo(self.url, dbname=name))
 
     def settings(self) -> dict[str, str]:
         """What decides how comparable the numbers are."""

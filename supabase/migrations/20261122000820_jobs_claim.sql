@@ -44,8 +44,19 @@ language plpgsql
 volatile
 security definer
 set search_path = ''
+-- Planned once a session instead of with every call, which cost as much as the claim. Such a plan may be made while
+-- the queue is empty and has to serve when it is long, so only the indexes are offered.
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+set enable_bitmapscan = off
 as $$
+declare
+    -- Not only one more than before: a crash may forget this claim, and the token must not be given again.
+    v_token bigint := extract(epoch from clock_timestamp()) * 1000000;
 begin
+    -- A forgotten claim is a ready job again, and whoever holds its token is fenced. So nobody waits for the disk:
+    -- the commit that ends the job does, and takes the claim along.
+    perform set_config('synchronous_commit', 'off', true);
     if exists (select from jobs.queue as s where s.state = 'scheduled' and s.run_at <= now()) then
         perform jobs.promote(1000);
     end if;
@@ -55,7 +66,7 @@ begin
     update jobs.queue as q
     set
         state = 'running',
-        lease = q.lease + 1,
+        lease = greatest(q.lease + 1, v_token),
         leased_until = clock_timestamp() + make_interval(secs => k.lease_seconds),
         worker = left(claim_jobs.worker, 200)
     from jobs.kinds as k
@@ -73,7 +84,7 @@ begin
 end
 $$;
 comment on function edge.claim_jobs(text, integer) is
-'Takes up to so many ready jobs, each under a lease with a new fencing token. Definer because the worker may not read the queue.';
+'Takes up to so many ready jobs, each under a lease with a new fencing token; in a transaction of its own, since a crash of the server may forget it. Definer because the worker may not read the queue.';
 
 create function edge.heartbeat(ids bigint[], leases bigint[])
 returns bigint[]

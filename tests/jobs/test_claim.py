@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
+from psycopg.rows import dict_row
 
 from tests.jobs.queueing import Queue
 
@@ -53,7 +54,7 @@ def test_an_expired_lease_runs_again_and_the_late_worker_is_fenced(queue: Queue)
 def test_a_fence_that_looks_at_the_id_alone_would_be_noticed(queue: Queue) -> None:
     """The control of the test above."""
     (row,) = queue.world.as_dba("select pg_get_functiondef('edge.complete_jobs'::regproc) as source")
-    broken = row["source"].replace("and q.lease = leases[array_position(ids, q.id)]", "")
+    broken = row["source"].replace("and q.lease = coalesce(v_lease, leases[array_position(ids, q.id)])", "")
     assert broken != row["source"]
     queue.world.as_dba(broken)
     queue.stage()
@@ -91,3 +92,33 @@ def test_a_released_job_is_free_and_nothing_counts_against_it(queue: Queue) -> N
     assert queue.job(id_)["attempts"] == queue.job(id_)["lost_leases"] == 0
     (job,) = queue.claim()
     assert (job["id"], job["attempt"]) == (id_, 1)
+
+
+def test_plans_made_for_an_empty_queue_serve_a_long_one(queue: Queue) -> None:
+    with psycopg.connect(queue.world.database_url, autocommit=True) as dba:
+        dba.execute("vacuum analyze jobs.queue")  # known to be empty, it would be scanned
+    with psycopg.connect(queue.service_url) as worker:
+        for _ in range(2):
+            worker.execute("select from edge.claim_jobs('early', 1)")
+            worker.execute("select edge.complete_jobs('{1}', '{1}')")
+        worker.commit()
+        queue.stage_effects(1000)
+
+        claimed = worker.execute("select array_agg(id), array_agg(lease) from edge.claim_jobs('late', 3)")
+        assert worker.execute("select edge.complete_jobs(%s, %s)", claimed.fetchone()).fetchone() == ([],)
+        scans = worker.execute(
+            "select seq_scan from pg_stat_xact_user_tables where schemaname = 'jobs' and relname = 'queue'"
+        )
+        assert scans.fetchone() == (0,)
+
+
+def test_a_forgotten_claim_is_fenced_too(queue: Queue) -> None:
+    queue.stage()
+    claim = "select id, lease from edge.claim_jobs('a test', 1)"
+    with psycopg.connect(queue.service_url, row_factory=dict_row) as connection:
+        forgotten = connection.execute(claim).fetchone()
+        connection.rollback()  # what a crash of the server does to a commit that did not reach the disk
+    (current,) = queue.claim()
+    assert forgotten
+    assert queue.complete(forgotten) == [current["id"]]
+    assert queue.complete(current) == []
