@@ -31,6 +31,14 @@ def gateway_auth(settings: Settings) -> dict[str, Any]:
     return auth
 
 
+def site_url(settings: Settings) -> str:
+    """Where links in e-mails lead: the app's address as Auth knows it, or that of an app in development."""
+    try:
+        return str(gateway_auth(settings)["site_url"])
+    except (StackError, KeyError):
+        return "http://127.0.0.1:3000"
+
+
 def browser_origins(auth: Mapping[str, Any]) -> list[str]:
     """From where browser apps may sign people in; wildcards and schemes of native apps are no origins."""
     redirects = [auth.get("site_url", ""), *auth.get("additional_redirect_urls", [])]

@@ -11,7 +11,7 @@ from functools import cached_property, partial
 from pathlib import Path
 
 from scripts.stack import database
-from scripts.stack.auth import gateway_auth
+from scripts.stack.auth import site_url
 from scripts.stack.errors import StackError
 from scripts.stack.lock import exclusive
 from scripts.stack.narrator import Narrator, Silent
@@ -95,7 +95,7 @@ class Stack:
             "MAIL_URL": settings.mail_url,
             "SMTP_URL": settings.smtp_url,
             "MAIL_FROM": "Groundwork <noreply@localhost>",
-            "SITE_URL": gateway_auth(settings)["site_url"],
+            "SITE_URL": site_url(settings),
             "GOOGLE_URL": settings.google_url,
         }
 

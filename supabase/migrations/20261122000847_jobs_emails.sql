@@ -59,32 +59,32 @@ stable
 set search_path = ''
 as $$
 declare
-    v_declared jsonb;
-    v_wrong text;
+    v_wrong record;
 begin
-    select t.params into v_declared from jobs.email_templates as t where t.template = new.template;
-    perform core.valid(found, 'template', 'declared in jobs.email_templates');
-    select p.name into v_wrong
-    from (
-        select jsonb_object_keys(v_declared)
-        union
-        select jsonb_object_keys(case when jsonb_typeof(new.params) = 'object' then new.params else '{}' end)
-    ) as p (name)
-    where jobs.param_has_type(new.params -> p.name, v_declared ->> p.name) is not true
-    order by p.name
+    select e.template, p.name, t.params ->> p.name as type into v_wrong
+    from staged as e
+    inner join jobs.email_templates as t on t.template = e.template
+    cross join lateral (
+        select d.name from jsonb_each_text(t.params) as d (name, type)
+        where jobs.param_has_type(e.params -> d.name, d.type) is not true
+        union all
+        select jsonb_object_keys(e.params - array(select jsonb_object_keys(t.params)))
+    ) as p
     limit 1;
     perform core.valid(
-        v_wrong is null, 'params.' || v_wrong,
-        coalesce(v_declared ->> v_wrong, 'left out') || ', as jobs.email_templates says of ' || new.template
+        not found, 'params.' || v_wrong.name,
+        coalesce(v_wrong.type, 'left out') || ', as jobs.email_templates says of ' || v_wrong.template
     );
-    return new;
+    return null;
 end
 $$;
-comment on function jobs.require_params() is 'Refuses a mail without a declared template, or with other parameters than it declares.';
+comment on function jobs.require_params() is
+'Refuses mails whose parameters are not those that their templates declare: once a statement, which asks half as long as once a row.';
 
 create trigger _100_require_params
-before insert on jobs.emails
-for each row
+after insert on jobs.emails
+referencing new table as staged
+for each statement
 execute function jobs.require_params();
 
 create function jobs.queue_emails()
@@ -128,6 +128,10 @@ as $$
 declare
     v_id uuid;
 begin
+    perform core.valid(
+        exists (select from jobs.email_templates as t where t.template = email.template),
+        'template', 'declared in jobs.email_templates'
+    );
     perform core.valid(email."to" is not null, 'to', 'given');
     perform core.valid(email.dedupe_key is not null, 'dedupe_key', 'given');
 

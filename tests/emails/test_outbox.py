@@ -23,7 +23,7 @@ from tests.jobs.queueing import Queue
         ("params.changed_at", {"params": {"changed_at": "yesterday"}}),
         ("params.changed_at", {"params": {"changed_at": 5}}),
         ("params.more", {"params": {"changed_at": MOMENT, "more": 1}}),
-        ("params.changed_at", {"params": []}),
+        ("params", {"params": []}),
     ],
 )
 def test_a_mail_that_could_not_be_sent_is_not_staged(
