@@ -101,8 +101,7 @@ async def take_effect(job: Job, caller: Caller) -> Result:
         os.kill(os.getpid(), signal.SIGTERM)
     if step.endswith("_release") or step == "stuck":
         await asyncio.sleep(60)
-    if step == "slow":
-        await asyncio.sleep(SLOW)
+    await asyncio.sleep(SLOW if step == "slow" else job.payload.get("seconds", 0))
     if variant in ("pops", "forgets", "repeats"):
         await caller.call("select edge.record_effect_alone(%(n)s)", {"n": n})
         doom("before_commit")
