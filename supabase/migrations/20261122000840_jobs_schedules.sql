@@ -10,15 +10,19 @@ create table jobs.schedules (
     payload jsonb not null default '{}',
     timezone text not null default 'UTC',
     enabled boolean not null default true,
+    keep_runs interval not null default '400 days',
     since timestamptz not null default now(),
     last_slot timestamptz,
     next_slot timestamptz,
     checked_at timestamptz,
     constraint name_is_snake_case check (name ~ '^[a-z][a-z0-9_]*$' and char_length(name) <= 100),
+    constraint runs_are_kept_for_days check (keep_runs between interval '1 day' and interval '400 days'),
     constraint cron_is_one_line check (core.is_one_line(cron, 200)),
     constraint payload_is_a_small_object check (core.is_small_object(payload, 32768))
 );
 comment on table jobs.schedules is 'Which kind of job comes when. The name is what public.job_runs shows.';
+comment on column jobs.schedules.keep_runs is
+'How long public.job_runs keeps runs that went well; all others stay for 400 days. Days for what comes every minute, so that the runs of rare schedules are found among them.';
 comment on column jobs.schedules.since is 'Slots up to here are nobody''s: the schedule was created, changed or enabled then.';
 comment on column jobs.schedules.next_slot is 'As the last worker computed it: the heartbeat. If it lies in the past, the schedule stopped firing.';
 
