@@ -153,10 +153,28 @@ $$;
 comment on function jobs.late_schedules(interval) is
 'Enabled schedules whose slot has passed unfired, or that no worker ever looked at: also when every worker is dead.';
 
+create function jobs.oldest_expired_lease()
+returns timestamptz
+language sql
+volatile
+set search_path = ''
+as $$
+    select e.leased_until
+    from (
+        select q.leased_until from jobs.queue as q
+        where q.state = 'running' and q.leased_until < clock_timestamp()
+        order by q.leased_until
+        limit 1
+        for key share skip locked
+    ) as e;
+$$;
+comment on function jobs.oldest_expired_lease() is
+'Since when a vanished worker''s job waits to be reaped; null while the reaping goes on. A SQL job at work has its row locked and is none.';
+
 create function edge.queue_health()
 returns jsonb
 language sql
-stable
+volatile
 security definer
 set search_path = ''
 as $$
@@ -165,10 +183,20 @@ as $$
             select extract(epoch from clock_timestamp() - q.run_at) from jobs.queue as q
             where q.state = 'ready' order by q.turn limit 1
         ), 0),
+        'oldest_expired_lease_seconds', coalesce(
+            extract(epoch from clock_timestamp() - jobs.oldest_expired_lease()), 0
+        ),
         'running', (select count(*) from jobs.queue as q where q.state = 'running'),
-        'dead', (select count(*) from jobs.finished as f where f.outcome = 'dead'),
+        'dead', d.dead,
+        'dead_by_lost_leases', d.by_lost_leases,
         'late_schedules', coalesce((select jsonb_agg(s.name) from jobs.late_schedules() as s), '[]')
-    );
+    )
+    from (
+        select count(*) as dead, count(*) filter (where f.lost_leases >= k.max_lost_leases) as by_lost_leases
+        from jobs.finished as f
+        left join jobs.kinds as k on k.kind = f.kind
+        where f.outcome = 'dead'
+    ) as d;
 $$;
 comment on function edge.queue_health() is
-'What operators alarm on: lag, running and dead jobs, schedules that stopped. Definer because the worker may not read the queue.';
+'What operators alarm on, of the whole queue: lag, leases that nobody reaps, running and dead jobs (those apart with which workers vanished), schedules that stopped. Definer because the worker may not read the queue.';
