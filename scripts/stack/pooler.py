@@ -56,13 +56,14 @@ def _fetch(home: Path) -> None:
             *("-qq", "-o", f"Dir::State::lists={directory}/lists", "-o", f"Dir::Cache={directory}/cache"),
             *("-o", "Debug::NoLocking=1", "-o", "APT::Sandbox::User=", "-o", "Acquire::http::Timeout=20"),
         ]
+        proxies = {name: value for name, value in os.environ.items() if name.lower().endswith("_proxy")}
         try:
-            run(["apt-get", *options, "update"])
+            run(["apt-get", *options, "update"], env=proxies)
             depends = run(["apt-cache", *options, "depends", NAME]).splitlines()
             libraries = [line.split()[1] for line in depends if line.startswith("  Depends: lib")]
             # Not the C library: the loader that the machine starts everything with belongs to its own.
             wanted = [NAME, *(name for name in libraries if name != "libc6")]
-            run(["env", f"--chdir={directory}", "apt-get", *options, "download", *wanted])
+            run(["env", f"--chdir={directory}", "apt-get", *options, "download", *wanted], env=proxies)
             for package in Path(directory).glob("*.deb"):
                 run(["dpkg-deb", "--extract", str(package), f"{directory}/home"])
         except StackError as error:
