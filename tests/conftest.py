@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 import psycopg
@@ -61,9 +62,8 @@ def template(local_stack: Stack) -> Iterator[str]:
         yield TEMPLATE
 
 
-@pytest.fixture
-def world(local_stack: Stack, template: str) -> Iterator[World]:
-    """A migrated, empty database that belongs to one test."""
+@contextmanager
+def _clone(local_stack: Stack, template: str) -> Iterator[World]:
     dbname = f"world_{uuid.uuid4().hex[:12]}"
     with _janitor(local_stack, dbname, template):
         # A clone belongs to whoever cloned it; on Supabase a database belongs to postgres.
@@ -74,6 +74,20 @@ def world(local_stack: Stack, template: str) -> Iterator[World]:
             database_url=_at(local_stack.env["DATABASE_URL"], dbname),
             authenticator_url=_at(local_stack.env["AUTHENTICATOR_DATABASE_URL"], dbname),
         )
+
+
+@pytest.fixture
+def world(local_stack: Stack, template: str) -> Iterator[World]:
+    """A migrated, empty database that belongs to one test."""
+    with _clone(local_stack, template) as world:
+        yield world
+
+
+@pytest.fixture
+def another_world(local_stack: Stack, template: str) -> Iterator[World]:
+    """A second one, as empty."""
+    with _clone(local_stack, template) as world:
+        yield world
 
 
 @pytest.fixture

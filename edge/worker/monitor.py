@@ -51,6 +51,16 @@ class Monitor:
         )
         self._leased = Gauge("queue_running", "Jobs under a lease, of all workers.", registry=self.registry)
         self._dead = Gauge("queue_dead", "Dead jobs that wait for a decision.", registry=self.registry)
+        self._lost = Gauge(
+            "queue_dead_by_lost_leases",
+            "Those of the dead jobs with which workers kept vanishing.",
+            registry=self.registry,
+        )
+        self._expired = Gauge(
+            "queue_oldest_expired_lease_seconds",
+            "How long the job of a vanished worker has not been reaped.",
+            registry=self.registry,
+        )
         self._late = Gauge(
             "queue_late_schedules", "Schedules whose slot passed unfired.", registry=self.registry
         )
@@ -78,6 +88,8 @@ class Monitor:
         self._lag.set(health["oldest_ready_seconds"])
         self._leased.set(health["running"])
         self._dead.set(health["dead"])
+        self._lost.set(health["dead_by_lost_leases"])
+        self._expired.set(health["oldest_expired_lease_seconds"])
         self._late.set(len(health["late_schedules"]))
 
     @property

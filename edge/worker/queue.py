@@ -82,7 +82,7 @@ class Queue:
         return counts
 
     async def health(self) -> dict[str, Any]:
-        """Lag, running and dead jobs, schedules that stopped."""
+        """Lag, expired leases, running and dead jobs, schedules that stopped."""
         health: dict[str, Any] = await self._service.call(queries.HEALTH)
         return health
 

@@ -27,9 +27,11 @@ BUSY_PAUSE: Final = 0.02
 IDLE_PAUSE: Final = 0.25
 """Between two polls that find nothing: doubled from the first to the second."""
 
+REAP_SECONDS: Final = 5.0
+"""Between two looks for expired leases, give or take a fifth."""
+
 _GATHER = 0.002  # slots that become free together are filled by one claim
 _HEARTBEATS_PER_LEASE = 3
-_REAP_SECONDS = 5.0
 _RELEASE_TIMEOUT = 5.0
 
 _log = structlog.get_logger("edge.worker")
@@ -207,7 +209,7 @@ class Worker:
             else:
                 if counts["again"] or counts["dead"]:
                     _log.warning("reaped", **counts)
-            await asyncio.sleep(_REAP_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311
+            await asyncio.sleep(REAP_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311
 
     async def _finish_or_release(self) -> None:
         _log.info("stopping", held=len(self._held))

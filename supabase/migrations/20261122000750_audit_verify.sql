@@ -10,12 +10,13 @@ create type audit.verdict as (
     seals bigint,
     sealed_rows bigint,
     unsealed_rows bigint,
-    unsealed_since timestamptz
+    unsealed_since timestamptz,
+    from_seal bigint
 );
 comment on type audit.verdict is
-'finding: ok, row_changed, row_removed, row_inserted, seal_changed, seal_removed or head_missing. head: the last good seal''s hash.';
+'finding: ok, row_changed, row_removed, row_inserted, seal_changed, seal_removed or head_missing. head: the last good seal''s hash. from_seal: the first seal all of whose rows had to be there.';
 
-create function audit.check_rows(seal audit.seals, previous audit.seals)
+create function audit.check_rows(seal audit.seals, previous audit.seals, retired boolean)
 returns table (finding text, row_id bigint)
 language plpgsql
 stable
@@ -45,15 +46,30 @@ begin
                 or (l.transaction_id, l.id) > (previous.through_transaction, previous.through_id)
             )
     ) as f on f.id = s.id
-    where s.hash is distinct from f.hash
+    where
+        s.hash is distinct from f.hash
+        and not (retired and f.id is null and not exists (select from audit.log as l where l.id = s.id))
     order by 2
     limit 1;
 end
 $$;
-comment on function audit.check_rows(audit.seals, audit.seals) is
-'The lowest row of one seal''s range that is not as sealed, or nothing.';
+comment on function audit.check_rows(audit.seals, audit.seals, boolean) is
+'The lowest row of one seal''s range that is not as sealed, or nothing. Of a retired seal rows may be missing.';
 
-create function audit.verify(expected_head bytea default null)
+create function audit.retired_through()
+returns bigint
+language sql
+stable
+set search_path = ''
+as $$
+    select coalesce(max((l.changes ->> 'through_seal')::bigint), 0)
+    from audit.log as l
+    where l.action = 'retire_month' and l.table_name is null;
+$$;
+comment on function audit.retired_through() is
+'Up to which seal rows may be missing, because their month was retired. The log itself says so, under its own seals.';
+
+create function audit.verify(expected_head bytea default null, from_seal bigint default 1)
 returns audit.verdict
 language plpgsql
 stable
@@ -65,11 +81,26 @@ declare
     v_seal audit.seals;
     v_previous audit.seals;
     v_found record;
-    v_head_seen boolean := expected_head is null;
+    v_head_seen boolean;
+    v_retired bigint := audit.retired_through();
 begin
-    v_verdict.seals := 0;
+    perform core.valid(from_seal is not null and from_seal >= 1, 'from_seal', 'the number of a seal');
+    v_verdict.from_seal := greatest(from_seal, v_retired + 1);
+    v_verdict.seals := from_seal - 1;
     v_verdict.sealed_rows := 0;
-    for v_seal in select s.* from audit.seals as s order by s.id
+    if from_seal > 1 then
+        -- What everything hangs on: taken as it is, but not if it is not even what it says.
+        select s.* into v_previous from audit.seals as s where s.id = from_seal - 1;
+        if v_previous.id is null or v_previous.hash is distinct from audit.seal_hash(v_previous) then
+            v_verdict.finding := case when v_previous.id is null then 'seal_removed' else 'seal_changed' end;
+            v_verdict.seal_id := from_seal - 1;
+            return v_verdict;
+        end if;
+        v_verdict.head := v_previous.hash;
+    end if;
+    v_head_seen := expected_head is null or coalesce(v_previous.hash = expected_head, false);
+
+    for v_seal in select s.* from audit.seals as s where s.id >= from_seal order by s.id
     loop
         -- From the first broken seal on, nothing is proven any more.
         if v_seal.id <> v_verdict.seals + 1 then
@@ -82,7 +113,7 @@ begin
             exit;
         end if;
 
-        select c.* into v_found from audit.check_rows(v_seal, v_previous) as c;
+        select c.* into v_found from audit.check_rows(v_seal, v_previous, v_seal.id <= v_retired) as c;
         if v_found.row_id < v_verdict.row_id or (v_found.row_id is not null and v_verdict.row_id is null)
         -- A row that moved is missing in one seal and too many in another.
         or (v_found.row_id = v_verdict.row_id and v_found.finding = 'row_changed') then
@@ -109,10 +140,10 @@ begin
     return v_verdict;
 end
 $$;
-comment on function audit.verify(bytea) is
+comment on function audit.verify(bytea, bigint) is
 'ok with head and counts, or the lowest row that was changed, removed or inserted since it was sealed, or the first broken seal.
 Only a head remembered elsewhere tells that the end of the chain was cut off or rewritten: pass it as expected_head; any earlier head will do.
-Rows not sealed yet are counted and not proven.';
+Rows not sealed yet are counted and not proven. With from_seal only that seal and later ones are read, for which the one before must have been proven once; a head from before it counts as missing.';
 
 create function edge.seal_audit_log(max_rows integer default 10000)
 returns jsonb

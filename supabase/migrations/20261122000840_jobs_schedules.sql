@@ -10,15 +10,19 @@ create table jobs.schedules (
     payload jsonb not null default '{}',
     timezone text not null default 'UTC',
     enabled boolean not null default true,
+    keep_runs interval not null default '400 days',
     since timestamptz not null default now(),
     last_slot timestamptz,
     next_slot timestamptz,
     checked_at timestamptz,
     constraint name_is_snake_case check (name ~ '^[a-z][a-z0-9_]*$' and char_length(name) <= 100),
+    constraint runs_are_kept_for_days check (keep_runs between interval '1 day' and interval '400 days'),
     constraint cron_is_one_line check (core.is_one_line(cron, 200)),
     constraint payload_is_a_small_object check (core.is_small_object(payload, 32768))
 );
 comment on table jobs.schedules is 'Which kind of job comes when. The name is what public.job_runs shows.';
+comment on column jobs.schedules.keep_runs is
+'How long public.job_runs keeps runs that went well; all others stay for 400 days. Days for what comes every minute, so that the runs of rare schedules are found among them.';
 comment on column jobs.schedules.since is 'Slots up to here are nobody''s: the schedule was created, changed or enabled then.';
 comment on column jobs.schedules.next_slot is 'As the last worker computed it: the heartbeat. If it lies in the past, the schedule stopped firing.';
 
@@ -149,10 +153,28 @@ $$;
 comment on function jobs.late_schedules(interval) is
 'Enabled schedules whose slot has passed unfired, or that no worker ever looked at: also when every worker is dead.';
 
+create function jobs.oldest_expired_lease()
+returns timestamptz
+language sql
+volatile
+set search_path = ''
+as $$
+    select e.leased_until
+    from (
+        select q.leased_until from jobs.queue as q
+        where q.state = 'running' and q.leased_until < clock_timestamp()
+        order by q.leased_until
+        limit 1
+        for key share skip locked
+    ) as e;
+$$;
+comment on function jobs.oldest_expired_lease() is
+'Since when a vanished worker''s job waits to be reaped; null while the reaping goes on. A SQL job at work has its row locked and is none.';
+
 create function edge.queue_health()
 returns jsonb
 language sql
-stable
+volatile
 security definer
 set search_path = ''
 as $$
@@ -161,10 +183,20 @@ as $$
             select extract(epoch from clock_timestamp() - q.run_at) from jobs.queue as q
             where q.state = 'ready' order by q.turn limit 1
         ), 0),
+        'oldest_expired_lease_seconds', coalesce(
+            extract(epoch from clock_timestamp() - jobs.oldest_expired_lease()), 0
+        ),
         'running', (select count(*) from jobs.queue as q where q.state = 'running'),
-        'dead', (select count(*) from jobs.finished as f where f.outcome = 'dead'),
+        'dead', d.dead,
+        'dead_by_lost_leases', d.by_lost_leases,
         'late_schedules', coalesce((select jsonb_agg(s.name) from jobs.late_schedules() as s), '[]')
-    );
+    )
+    from (
+        select count(*) as dead, count(*) filter (where f.lost_leases >= k.max_lost_leases) as by_lost_leases
+        from jobs.finished as f
+        left join jobs.kinds as k on k.kind = f.kind
+        where f.outcome = 'dead'
+    ) as d;
 $$;
 comment on function edge.queue_health() is
-'What operators alarm on: lag, running and dead jobs, schedules that stopped. Definer because the worker may not read the queue.';
+'What operators alarm on, of the whole queue: lag, leases that nobody reaps, running and dead jobs (those apart with which workers vanished), schedules that stopped. Definer because the worker may not read the queue.';

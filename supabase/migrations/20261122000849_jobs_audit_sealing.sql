@@ -34,5 +34,6 @@ comment on function jobs.seal_audit_log(jsonb) is
 insert into jobs.kinds (kind, handler, sql_function, max_attempts, description) values
 ('jobs.seal_audit_log', 'sql', 'jobs.seal_audit_log', 5, 'Seals the audit log, makes its partitions ahead.');
 
-insert into jobs.schedules (name, cron, kind) values
-('seal_audit_log', '* * * * *', 'jobs.seal_audit_log');
+-- The runs may go: every head stays in audit.seals, and in the server's log for as long as that is kept.
+insert into jobs.schedules (name, cron, kind, keep_runs) values
+('seal_audit_log', '* * * * *', 'jobs.seal_audit_log', '7 days');

@@ -20,7 +20,14 @@ begin
     where f.id = any (array(select g.id from jobs.finished as g where g.keep_until < now() limit 50000));
     get diagnostics v_finished = row_count;
 
-    delete from public.job_runs as r where r.created_at < now() - interval '400 days';
+    delete from public.job_runs as r
+    where r.id = any (array(
+        select p.id
+        from public.job_runs as p
+        left join jobs.schedules as s on p.schedule = s.name and p.status = 'done'
+        where p.created_at < now() - coalesce(s.keep_runs, interval '400 days')
+        limit 50000
+    ));
     get diagnostics v_runs = row_count;
 
     delete from core.idempotency_keys as k where k.created_at < now() - interval '30 days';
@@ -38,7 +45,7 @@ begin
     where e.id = any (array(select f.id from jobs.emails as f where f.created_at < now() - interval '400 days' limit 50000));
     get diagnostics v_emails = row_count;
 
-    if 50000 in (v_finished, v_emails) then
+    if 50000 in (v_finished, v_runs, v_emails, v_expired) then
         perform jobs.enqueue('jobs.clean_up', clean_up.payload - 'slot', now() + interval '10 seconds');
     end if;
     return jsonb_build_object(
@@ -48,7 +55,7 @@ begin
 end
 $$;
 comment on function jobs.clean_up(jsonb) is
-'Deletes finished jobs whose time is over, runs and mails older than 400 days, idempotency keys older than 30 days; expires mails that wait for 30 days.';
+'Deletes finished jobs and runs whose time is over, mails older than 400 days and idempotency keys older than 30 days; expires mails that wait for 30 days.';
 
 create function jobs.reap(payload jsonb)
 returns jsonb
@@ -63,6 +70,6 @@ insert into jobs.kinds (kind, handler, sql_function, max_attempts, description) 
 ('jobs.clean_up', 'sql', 'jobs.clean_up', 5, 'Deletes what the queue and core no longer need.'),
 ('jobs.reap', 'sql', 'jobs.reap', 3, 'Lets jobs of vanished workers run again.');
 
-insert into jobs.schedules (name, cron, kind) values
-('clean_up', '17 4 * * *', 'jobs.clean_up'),
-('reap', '*/15 * * * *', 'jobs.reap');
+insert into jobs.schedules (name, cron, kind, keep_runs) values
+('clean_up', '17 4 * * *', 'jobs.clean_up', '400 days'),
+('reap', '*/15 * * * *', 'jobs.reap', '30 days');

@@ -7,7 +7,7 @@ from typing import LiteralString
 import psycopg
 import pytest
 
-from tests.acting import World
+from tests.acting import Row, World, refused
 from tests.audit.log import seal_all, tamper, verdict
 from tests.audit.verifier import verify
 
@@ -154,3 +154,42 @@ def test_a_remembered_head_reveals_that_the_end_was_cut_off(sealed: World, state
     assert verdict(sealed, head)["finding"] == "head_missing"
     seal_all(sealed, 5)
     assert verdict(sealed, head)["finding"] == "head_missing", "nor can it be sealed again unnoticed"
+
+
+def verdict_from(world: World, seal: int, expected_head: bytes | None = None) -> Row:
+    return world.as_dba("select * from audit.verify(%s, %s)", expected_head, seal)[0]
+
+
+def test_from_a_proven_seal_on_only_later_ones_are_read(sealed: World) -> None:
+    heads = [row["hash"] for row in sealed.as_dba("select hash from audit.seals order by id")]
+    whole, part = verdict(sealed), verdict_from(sealed, 4)
+    assert (whole["from_seal"], part["from_seal"]) == (1, 4)
+    assert part["sealed_rows"] == 15
+    assert part | {"sealed_rows": 30, "from_seal": 1} == whole
+    assert [verdict_from(sealed, 4, head)["finding"] for head in heads] == [
+        *["head_missing"] * 2,
+        *["ok"] * 4,
+    ]
+    assert verdict_from(sealed, 7)["finding"] == "ok", "nothing new since then"
+    assert (verdict_from(sealed, 8)["finding"], verdict_from(sealed, 8)["seal_id"]) == ("seal_removed", 7)
+    with refused("validation_failed", field="from_seal"):
+        verdict_from(sealed, 0)
+
+
+@pytest.mark.parametrize(
+    ("statement", "finding", "seal_id"),
+    [
+        ("update audit.log set changes = '{}' where id = 10", "ok", None),
+        ("update audit.log set changes = '{}' where id = 16", "row_changed", 4),
+        ("delete from audit.seals where id = 3", "seal_removed", 3),
+        ("update audit.seals set sealed_at = now() where id = 3", "seal_changed", 3),
+        ("update audit.seals set hash = sha256('x') where id = 3", "seal_changed", 3),
+        ("delete from audit.seals where id = 5", "seal_removed", 5),
+    ],
+)
+def test_what_comes_after_the_proven_seal_is_found(
+    sealed: World, statement: LiteralString, finding: str, seal_id: int | None
+) -> None:
+    tamper(sealed, statement)
+    state = verdict_from(sealed, 4)
+    assert (state["finding"], state["seal_id"]) == (finding, seal_id)

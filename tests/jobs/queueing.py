@@ -35,9 +35,17 @@ EFFECTS = """
         perform jobs.finish(id, lease);
     end
     $$;
+    create function edge.record_effect_unfenced(id bigint, lease bigint, n integer) returns void
+    language plpgsql volatile security definer set search_path = '' as $$
+    begin
+        insert into jobs.effects values (n);
+        perform edge.complete_jobs(array[id], array[lease]);
+    end
+    $$;
     create function edge.record_effect_alone(n integer) returns void
     language sql volatile security definer set search_path = '' as $$ insert into jobs.effects values (n) $$;
     grant execute on function edge.record_effect(bigint, bigint, integer) to edge_service;
+    grant execute on function edge.record_effect_unfenced(bigint, bigint, integer) to edge_service;
     grant execute on function edge.record_effect_alone(integer) to edge_service;
     insert into jobs.kinds
     (kind, handler, sql_function, max_attempts, lease_seconds, backoff_seconds, description) values

@@ -23,6 +23,8 @@ class Model:
     lease: int = 0
     attempts: int = 0
     lost: int = 0
+    due: bool = False
+    """While it is scheduled: whether the next claim makes it ready."""
 
 
 class Machine(RuleBasedStateMachine):
@@ -44,6 +46,9 @@ class Machine(RuleBasedStateMachine):
     @rule(batch=st.integers(1, 3))
     def claim(self, batch: int) -> None:
         jobs = self.queue.claim(batch)
+        for model in self.model.values():
+            if model.state == "scheduled" and model.due:
+                model.state = "ready"
         ready = sum(job.state == "ready" for job in self.model.values())
         assert len(jobs) == min(batch, ready)
         for job in jobs:
@@ -78,7 +83,7 @@ class Machine(RuleBasedStateMachine):
                 assert outcome == "lease_lost"
                 return
             model.attempts += 1
-            model.state = "dead" if model.attempts == 3 else "scheduled"
+            model.state, model.due = "dead" if model.attempts == 3 else "scheduled", False
             assert outcome == ("dead" if model.attempts == 3 else "retry")
 
     @rule(data=st.randoms(use_true_random=False))
@@ -87,7 +92,7 @@ class Machine(RuleBasedStateMachine):
             lease, model, held = found
             assert self.queue.later(lease, 3600) == ("later" if held else "lease_lost")
             if held:
-                model.state = "scheduled"
+                model.state, model.due = "scheduled", False
 
     @rule(data=st.randoms(use_true_random=False))
     def release(self, data: random.Random) -> None:
@@ -111,6 +116,7 @@ class Machine(RuleBasedStateMachine):
             if model.state == "running":
                 model.lost += 1
                 model.state = "scheduled" if model.lost < 20 else "dead"
+                model.due = model.lost <= 2  # an accident; from then on with backoff
 
     @rule()
     def time_passes(self) -> None:

@@ -1,8 +1,16 @@
 """`python -m tests.worker.doomed STEP VARIANT`: a worker that is killed at a step of its first job.
 
 SIGKILL, as an operator or the kernel does it: nothing is cleaned up, no goodbye is sent. With the
-step `never` it lives, with `stuck` it never ends its first job. The variants other than `sound` are
-broken on purpose: what the tests must notice.
+step `never` it lives, with `stuck` it never ends its first job, with `asleep` it is stopped in the middle
+of it until somebody continues it, with `slow` each job takes a while.
+The variants other than `sound` are broken on purpose: what the tests must notice. As long as nothing
+crashes they do every job once, as the sound one does.
+
+    pops      takes jobs off the queue before it has them: at most once
+    forgets   ends a job, then does it
+    repeats   does a job, then ends it, in two transactions
+    drops     when it stops, ends what it holds instead of giving it back
+    unfenced  does not look whether its lease still counts
 """
 
 from __future__ import annotations
@@ -12,7 +20,7 @@ import os
 import signal
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, LiteralString
 
 import psycopg
 
@@ -30,6 +38,13 @@ STEPS: Final = (
     "before_release",
     "after_release",
 )
+RECORD: Final[LiteralString] = (
+    "select edge.record_effect_unfenced(%(id)s, %(lease)s, %(n)s)"
+    if sys.argv[2:] == ["unfenced"]
+    else "select edge.record_effect(%(id)s, %(lease)s, %(n)s)"
+)
+SLOW: Final = 0.05
+"""Seconds that a slow job takes: so that whatever is killed under load is killed in the middle of jobs."""
 
 
 def doom(step: str) -> None:
@@ -40,15 +55,24 @@ def doom(step: str) -> None:
 
 class DoomedQueue(Queue):
     async def claim(self, batch: int) -> list[Job]:
+        jobs: list[Job] = []
+        if sys.argv[2] == "pops":
+            jobs = await super().claim(batch)
+            await self._end(jobs)
         doom("before_claim")
-        jobs = await super().claim(batch)
-        if jobs and sys.argv[2] == "forgets":
-            await super().complete([(job, None) for job in jobs])
+        jobs = jobs or await super().claim(batch)
+        if sys.argv[2] == "forgets":
+            await self._end(jobs)
         if jobs:
             doom("after_claim")
         return jobs
 
     async def run(self, job: Job) -> Outcome:
+        if sys.argv[2] != "sound":
+            await self._service.call("select edge.record_effect_alone(%(n)s)", {"n": job.payload["n"]})
+            doom("mid_work")
+            await self._end([job])
+            return "done"
         running = asyncio.create_task(super().run(job))
         await asyncio.sleep(0.1)  # the transaction is open: its work sleeps
         doom("mid_work")
@@ -60,31 +84,39 @@ class DoomedQueue(Queue):
 
     async def release(self, jobs: Sequence[Job]) -> None:
         doom("before_release")
+        if sys.argv[2] == "drops":
+            await self._end(jobs)
         await super().release(jobs)
         doom("after_release")
+
+    async def _end(self, jobs: Sequence[Job]) -> None:
+        await super().complete([(job, None) for job in jobs])
 
 
 async def take_effect(job: Job, caller: Caller) -> Result:
     """The handler of test.python, as an author of handlers should write one."""
-    n = job.payload["n"]
+    step, variant, n = sys.argv[1], sys.argv[2], job.payload["n"]
     doom("mid_work")
-    if sys.argv[1].endswith("_release"):
+    if step.endswith("_release"):
         os.kill(os.getpid(), signal.SIGTERM)
-    if sys.argv[1].endswith("_release") or sys.argv[1] == "stuck":
+    if step.endswith("_release") or step == "stuck":
         await asyncio.sleep(60)
-    if sys.argv[2] == "forgets":
+    await asyncio.sleep(SLOW if step == "slow" else job.payload.get("seconds", 0))
+    if variant in ("pops", "forgets", "repeats"):
         await caller.call("select edge.record_effect_alone(%(n)s)", {"n": n})
-        return FINISHED
-    if sys.argv[2] == "repeats":
-        await caller.call("select edge.record_effect_alone(%(n)s)", {"n": n})
-        return {}
-    if sys.argv[1] == "before_commit":
+        doom("before_commit")
+        doom("after_commit")
+        if variant == "repeats" and step == "slow":
+            await asyncio.sleep(SLOW)
+        return {} if variant == "repeats" else FINISHED
+    if step in ("before_commit", "asleep"):
+        if step == "asleep":
+            os.kill(os.getpid(), signal.SIGSTOP)  # and on, before any heartbeat could say what was lost
         with psycopg.connect(os.environ["EDGE_DATABASE_URL"]) as connection:
-            connection.execute("select edge.record_effect(%s, %s, %s)", [job.id, job.lease, n])
+            connection.execute(RECORD, {"id": job.id, "lease": job.lease, "n": n})
             doom("before_commit")
-    await caller.call(
-        "select edge.record_effect(%(id)s, %(lease)s, %(n)s)", {"id": job.id, "lease": job.lease, "n": n}
-    )
+        return FINISHED
+    await caller.call(RECORD, {"id": job.id, "lease": job.lease, "n": n})
     doom("after_commit")
     return FINISHED
 

@@ -1,9 +1,11 @@
-"""Kill -9 of Postgres, all of its processes, while workers are busy: nothing lost, nothing twice."""
+"""Kill -9 of Postgres, all of its processes, while jobs are staged and done: nothing lost, nothing twice."""
 
 import signal
+import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
+from contextlib import contextmanager
 
 import psutil
 import psycopg
@@ -15,28 +17,43 @@ from scripts.stack.settings import Settings
 from scripts.stack.stack import Stack
 from tests.acting import World
 from tests.jobs.queueing import EFFECTS, Queue
-from tests.worker.process import drained, eventually, worker
+from tests.worker.process import PATIENCE, drained, eventually, worker
 
-JOBS = 2000
-KILLS = 2
+KINDS = ("test.sql", "test.python")
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Stack]:
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A Postgres of its own, for it will not survive."""
-    stack = Stack(Settings(state=tmp_path / "state", port=free_port_base()))
+    stack = Stack(Settings(state=tmp_path_factory.mktemp("doomed"), port=free_port_base()))
     stack.up(("postgres",))
+    prepare(stack.superuser_url())
+    migrate(stack.url("postgres"), seed=False)
+    with psycopg.connect(stack.url("postgres")) as connection:
+        connection.execute(EFFECTS)
     yield stack
     stack.destroy()
 
 
+@pytest.fixture
 def own_queue(server: Stack) -> Queue:
-    prepare(server.superuser_url())
-    migrate(server.url("postgres"), seed=False)
-    with psycopg.connect(server.url("postgres")) as connection:
-        connection.execute(EFFECTS)
     world = World(server.superuser_url(), server.url("postgres"), server.url("authenticator"))
+    world.as_dba("truncate jobs.queue, jobs.finished, jobs.effects")
+    world.as_dba("delete from jobs.schedules")
     return Queue(world, server.url("edge_service"))
+
+
+@pytest.fixture
+def forgetful(server: Stack) -> Iterator[None]:
+    """Commits are acknowledged before they are on disk, by long enough that nobody needs luck to see it."""
+    with psycopg.connect(server.superuser_url(), autocommit=True) as connection:
+        connection.execute("alter system set synchronous_commit = off")
+        connection.execute("alter system set wal_writer_delay = '10s'")
+        connection.execute("select pg_reload_conf()")
+    yield
+    with psycopg.connect(server.superuser_url(), autocommit=True) as connection:
+        connection.execute("alter system reset all")
+        connection.execute("select pg_reload_conf()")
 
 
 def kill_postgres(server: Stack) -> None:
@@ -49,23 +66,77 @@ def kill_postgres(server: Stack) -> None:
     psutil.wait_procs(processes, timeout=10)
 
 
-def test_a_killed_postgres_neither_loses_nor_repeats_work(server: Stack, tmp_path: Path) -> None:
-    queue = own_queue(server)
-    queue.stage_effects(JOBS // 2, "test.sql")
-    queue.world.as_dba(
-        "select jobs.enqueue('test.python', jsonb_build_object('n', g))"
-        " from generate_series(%s::int, %s::int) as g",
-        JOBS // 2 + 1, JOBS,
-    )  # fmt: skip
+class Client:
+    """Stages one job after the other, whatever happens to the server, and remembers what was acknowledged."""
+
+    def __init__(self, queue: Queue) -> None:
+        self._url = queue.world.database_url
+        self._n = 0
+        self.acknowledged: list[int] = []
+
+    @contextmanager
+    def staging(self) -> Iterator[None]:
+        enough = threading.Event()
+        thread = threading.Thread(target=self._stage, args=[enough])
+        thread.start()
+        try:
+            yield
+        finally:
+            enough.set()
+            thread.join(PATIENCE)
+
+    def _stage(self, enough: threading.Event) -> None:
+        while not enough.is_set():
+            try:
+                with psycopg.connect(self._url, autocommit=True) as connection:
+                    while not enough.is_set():
+                        self._n += 1
+                        connection.execute(
+                            "select jobs.enqueue(%s, jsonb_build_object('n', %s::integer))",
+                            [KINDS[self._n % 2], self._n],
+                        )
+                        self.acknowledged.append(self._n)
+                        enough.wait(0.002)
+            except psycopg.OperationalError:
+                enough.wait(0.05)
+
+
+def crash_and_recover(server: Stack, queue: Queue, variant: str, kills: int) -> tuple[int, int]:
+    """How many acknowledged jobs had no effect, and how many effects were taken again."""
+    client = Client(queue)
     with (
-        worker(queue, "tests.worker.doomed", "never", "sound"),
-        worker(queue, "tests.worker.doomed", "never", "sound"),
+        worker(queue, "tests.worker.doomed", "slow", variant),
+        worker(queue, "tests.worker.doomed", "slow", variant),
     ):
-        for kill in range(KILLS):
-            at_least = (kill + 1) * JOBS // (KILLS + 2)
-            eventually(lambda n=at_least: len(queue.effects()) >= n, "the workers do nothing")  # type: ignore[misc]
-            kill_postgres(server)
-            time.sleep(0.5)
-            server.up(("postgres",), migrations=False)
+        with client.staging():
+            for _ in range(kills):
+                enough = len(queue.effects()) + 150
+                eventually(lambda n=enough: len(queue.effects()) >= n, "the workers do nothing")  # type: ignore[misc]
+                kill_postgres(server)
+                time.sleep(0.5)
+                server.up(("postgres",), migrations=False)
         eventually(lambda: drained(queue), "jobs are left over")
-    queue.assert_each_effect_once(JOBS)
+    assert queue.states() == {}, "left over"
+    effects = Counter(queue.effects())
+    return len(set(client.acknowledged) - set(effects)), effects.total() - len(effects)
+
+
+def test_a_killed_postgres_neither_loses_nor_repeats_work(server: Stack, own_queue: Queue) -> None:
+    assert crash_and_recover(server, own_queue, "sound", 2) == (0, 0)
+
+
+@pytest.mark.parametrize("variant", ["forgets", "repeats"])
+def test_workers_that_a_killed_postgres_makes_forget_or_repeat_are_caught(
+    server: Stack, own_queue: Queue, variant: str
+) -> None:
+    """The controls: jobs ended before they are done, and effects committed before the job ends."""
+    lost, repeated = crash_and_recover(server, own_queue, variant, 1)
+    assert (lost > 0, repeated > 0) == (variant == "forgets", variant == "repeats")
+
+
+@pytest.mark.usefixtures("forgetful")
+def test_a_postgres_that_acknowledges_too_early_is_caught(server: Stack, own_queue: Queue) -> None:
+    """The control: what was staged last is lost with the memory of the server."""
+    lost, repeated = crash_and_recover(server, own_queue, "sound", 1)
+    assert lost > 0
+    assert repeated == 0, "effects and completions are lost together"

@@ -20,7 +20,6 @@ def fire(queue: Queue, slot: datetime = SLOT) -> str:
 
 
 def declare(queue: Queue, cron: str = "0 * * * *") -> None:
-    queue.world.as_dba("delete from jobs.schedules")
     queue.world.as_dba(
         "insert into jobs.schedules (name, cron, kind, payload, since)"
         " values ('hourly', %s, 'test.sql', '{\"n\": 1}', '2026-01-01')",
