@@ -41,26 +41,27 @@ volatile
 set search_path = ''
 as $$
 declare
+    v_batch integer := coalesce((payload ->> 'batch')::integer, 100000);
     v_entries integer;
 begin
     -- Bounded, so that a long pause ends in several short transactions instead of a long
-    -- one; by key, because a join would scan. Another roll-up's deltas are left to it.
+    -- one. What another roll-up has locked is left to it.
     delete from ledger.deltas as d
     where d.ctid = any (array(
         select n.ctid from ledger.deltas as n
         order by n.account_id, n.transfer_id
-        limit 100000
+        limit v_batch
         for update skip locked
     ));
     get diagnostics v_entries = row_count;
-    if v_entries = 100000 then
-        perform jobs.enqueue('ledger.roll_up', roll_up.payload - 'slot', unique_key => 'more');
+    if v_entries = v_batch then
+        perform jobs.enqueue('ledger.roll_up', roll_up.payload - 'slot');
     end if;
     return jsonb_build_object('entries', v_entries);
 end
 $$;
 comment on function ledger.roll_up(jsonb) is
-'Adds what busy accounts gathered to their totals. No posting waits for it, nor it for them.';
+'Adds what busy accounts gathered to their totals, a batch (of 100000) a job until nothing is left. No posting waits for it, nor it for them.';
 
 insert into jobs.kinds (kind, handler, sql_function, max_attempts, description) values
 ('ledger.roll_up', 'sql', 'ledger.roll_up', 5, 'Sums up the entries of accounts that keep no balance.');

@@ -54,6 +54,19 @@ def test_rolling_up_comes_by_schedule(ledger: Ledger) -> None:
     assert _total(ledger, fees) == 10
 
 
+def test_a_long_pause_is_rolled_up_batch_by_batch(ledger: Ledger) -> None:
+    ada, fees = ledger.open("ada", owes=True), ledger.open("fees", busy=True)
+    for number in range(5):
+        ledger.post(f"r:{number}", *move(10, ada, fees))
+    ledger.ask("select jobs.enqueue('ledger.roll_up', '{\"batch\": 2}')")
+    totals = []
+    while jobs := ledger.rows("select id, lease from edge.claim_jobs('a test', 1)"):
+        ledger.ask("select edge.run_job(%s, %s)", jobs[0]["id"], jobs[0]["lease"])
+        totals.append(_total(ledger, fees))
+    assert totals == [20, 40, 50]
+    ledger.assert_sound()
+
+
 def test_the_newest_page_costs_a_page(ledger: Ledger) -> None:
     """However long the history; this one is short, so the plan of a long one is asked for."""
     accounts = [ledger.open("ada", owes=True), ledger.open("fees", busy=True)]
