@@ -9,14 +9,19 @@ import argparse
 import sys
 from pathlib import Path
 
-from scripts.bench import audit, queue, summary
+from scripts.bench import audit, ledger, queue, summary
 from scripts.bench.measure import measure
 from scripts.bench.options import Options
 from scripts.bench.report import conditions, save, table
 from scripts.bench.server import server
 from scripts.stack.settings import ROOT
 
-GROUPS = {"audit": audit.cases, "queue": queue.cases, "summary": summary.cases}
+GROUPS = {
+    "audit": audit.cases,
+    "ledger": ledger.cases,
+    "queue": queue.cases,
+    "summary": summary.cases,
+}
 
 
 def main() -> int:
@@ -43,7 +48,9 @@ def _arguments() -> tuple[list[str], Options]:
     parser.add_argument("--operations", type=int, default=300, help="per client and round")
     parser.add_argument("--clients", type=int, default=8)
     parser.add_argument("--rows", type=int, default=20000, help="in each table before it starts")
-    parser.add_argument("--peer", type=Path, help="SQL of another queue, for the group queue")
+    parser.add_argument(
+        "--peer", type=Path, help="SQL of another implementation, for the one group that runs"
+    )
     arguments = parser.parse_args()
     if unknown := set(arguments.groups) - GROUPS.keys():
         parser.error(f"no such group: {', '.join(unknown)}")

@@ -13,4 +13,4 @@ class Options:
     rows: int
     """In each table before it starts."""
     peer: Path | None = None
-    """SQL of another queue to compare with."""
+    """SQL of another implementation to compare with."""

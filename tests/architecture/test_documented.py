@@ -83,7 +83,7 @@ def test_every_function_states_its_volatility() -> None:
 @pytest.mark.parametrize(
     ("statement", "fault"),
     [
-        ("create schema ledger", "schema ledger"),
+        ("create schema marketplace", "schema marketplace"),
         ("create table core.t ()", "relation core.t"),
         ("create view core.v as select 1 as a", "relation core.v"),
         ("create function core.f() returns int language sql return 1", "function core.f()"),
