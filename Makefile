@@ -32,7 +32,7 @@ reset: env ## drop its data and start afresh
 	@$(STACK) reset
 
 test: gates ## everything that proves the project
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile
 
 check: gates ## the quick half of it: static gates and the tests of the architecture
 	$(BIN)/python -m pytest tests/architecture

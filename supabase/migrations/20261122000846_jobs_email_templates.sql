@@ -21,24 +21,3 @@ comment on column jobs.email_templates.category is
 'What people may unsubscribe from. Null for transactional mail, which answers something that somebody did and always goes out.';
 comment on column jobs.email_templates.params is
 '{"name": type}: text, integer, number, boolean, timestamp, uuid or list; with a question mark it may be null.';
-
-create function jobs.param_has_type(value jsonb, type text)
-returns boolean
-language sql
-immutable
-parallel safe
-return case
-    when jsonb_typeof(value) is null or jsonb_typeof(value) = 'null' then type like '%?'
-    else case rtrim(type, '?')
-        when 'text' then jsonb_typeof(value) = 'string'
-        when 'integer' then jsonb_typeof(value) = 'number' and value::text ~ '^-?\d+$'
-        when 'number' then jsonb_typeof(value) = 'number'
-        when 'boolean' then jsonb_typeof(value) = 'boolean'
-        when 'timestamp'
-            then jsonb_typeof(value) = 'string' and value #>> '{}' ~ '^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}'
-        when 'uuid' then jsonb_typeof(value) = 'string' and pg_input_is_valid(value #>> '{}', 'uuid')
-        when 'list' then jsonb_typeof(value) = 'array'
-    end
-end;
-comment on function jobs.param_has_type(jsonb, text) is
-'True if a parameter of an e-mail is what its template declares. A missing one is null. Its body is compiled and sets nothing, so that it is inlined: it is asked for every parameter of every mail.';

@@ -66,7 +66,18 @@ begin
     inner join jobs.email_templates as t on t.template = e.template
     cross join lateral (
         select d.name from jsonb_each_text(t.params) as d (name, type)
-        where jobs.param_has_type(e.params -> d.name, d.type) is not true
+        where case
+            when coalesce(jsonb_typeof(e.params -> d.name), 'null') = 'null' then d.type like '%?'
+            else case rtrim(d.type, '?')
+                when 'text' then jsonb_typeof(e.params -> d.name) = 'string'
+                when 'integer' then e.params ->> d.name ~ '^-?\d+$' and jsonb_typeof(e.params -> d.name) = 'number'
+                when 'number' then jsonb_typeof(e.params -> d.name) = 'number'
+                when 'boolean' then jsonb_typeof(e.params -> d.name) = 'boolean'
+                when 'timestamp' then e.params ->> d.name ~ '^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}'
+                when 'uuid' then pg_input_is_valid(e.params ->> d.name, 'uuid')
+                when 'list' then jsonb_typeof(e.params -> d.name) = 'array'
+            end
+        end is not true
         union all
         select jsonb_object_keys(e.params - array(select jsonb_object_keys(t.params)))
     ) as p

@@ -66,5 +66,5 @@ comment on function ledger.roll_up(jsonb) is
 insert into jobs.kinds (kind, handler, sql_function, max_attempts, description) values
 ('ledger.roll_up', 'sql', 'ledger.roll_up', 5, 'Sums up the entries of accounts that keep no balance.');
 
-insert into jobs.schedules (name, cron, kind) values
-('roll_up_ledger', '* * * * *', 'ledger.roll_up');
+insert into jobs.schedules (name, cron, kind, keep_runs) values
+('roll_up_ledger', '* * * * *', 'ledger.roll_up', '7 days');

@@ -11,7 +11,7 @@ from scripts.stack.stack import Stack
 SHARED = "architecture"
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def shared_database_url(local_stack: Stack, template: str) -> str:
     """A clone of the migrated template, as `postgres`; it goes with the stack."""
     with psycopg.connect(local_stack.superuser_url(), autocommit=True) as superuser:
