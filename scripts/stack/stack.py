@@ -46,12 +46,13 @@ class Stack:
             return self._runner.stop(ALL_PARTS)
 
     def reset(self) -> None:
-        """Drop database and uploads, then start everything."""
+        """Drop database, uploads and the simulator's payments, then start everything."""
         with self._exclusively():
             self._runner.stop(ALL_PARTS)
             self._postgres.drop()
-            shutil.rmtree(self.settings.storage, ignore_errors=True)
-            self._narrator.done("database and uploads dropped")
+            for directory in (self.settings.storage, self.settings.stripe_state):
+                shutil.rmtree(directory, ignore_errors=True)
+            self._narrator.done("database, uploads and payments dropped")
             self._up(ALL_PARTS, migrations=True)
 
     def destroy(self) -> None:
@@ -94,6 +95,9 @@ class Stack:
             "MAIL_URL": settings.mail_url,
             "SMTP_URL": settings.smtp_url,
             "GOOGLE_URL": settings.google_url,
+            "STRIPE_API_BASE": settings.stripe_url,
+            "STRIPE_SECRET_KEY": secrets.stripe("sk_test"),
+            "STRIPE_WEBHOOK_SECRET": secrets.stripe("whsec"),
         }
 
     @cached_property
@@ -163,5 +167,6 @@ class Stack:
         if not any(state.iterdir()):
             (state / ".gitignore").write_text("*\n")  # wherever the directory is, it holds secrets
         settings = self.settings
-        for directory in (settings.logs, settings.run, settings.storage, settings.temporary):
+        kept = (settings.storage, settings.stripe_state)
+        for directory in (settings.logs, settings.run, settings.temporary, *kept):
             directory.mkdir(exist_ok=True)
