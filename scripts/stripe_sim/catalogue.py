@@ -17,7 +17,7 @@ from stripe.params._product_update_params import ProductUpdateParams
 
 from scripts.stripe_sim.account import Account, copied
 from scripts.stripe_sim.errors import invalid, missing
-from scripts.stripe_sim.lists import PAGING, paged, within
+from scripts.stripe_sim.lists import PAGING, page_of
 from scripts.stripe_sim.metadata import merged
 from scripts.stripe_sim.routes import Params, Route, retrieving
 from scripts.stripe_sim.store import Document
@@ -121,12 +121,12 @@ def delete_product(account: Account, _: Params, id_: str) -> Document:
 
 
 def list_products(account: Account, params: Params) -> Document:
-    found = [each for each in account.all("product") if not each.get("deleted")]
-    if "active" in params:
-        found = [each for each in found if each["active"] == params["active"]]
-    if ids := params.get("ids"):
-        found = [each for each in found if each["id"] in ids]
-    return paged(within(found[::-1], params), params, "/v1/products")
+
+    def fits(product: Document) -> bool:
+        named = product["id"] in params.get("ids", [product["id"]])
+        return named and params.get("active") in (None, product["active"])
+
+    return page_of(account, "product", params, "/v1/products", fits)
 
 
 def new_price(account: Account, params: Params) -> Document:
@@ -186,14 +186,13 @@ def list_prices(account: Account, params: Params) -> Document:
     wanted = {name: value for name, value in params.items() if name not in PAGING}
     keys, recurring = wanted.pop("lookup_keys", None), wanted.pop("recurring", {})
     references = {"product": wanted["product"]} if "product" in wanted else {}
-    found = [
-        price
-        for price in account.all("price", **references)
-        if all(price.get(name) == value for name, value in wanted.items())
-        and (keys is None or price["lookup_key"] in keys)
-        and all((price["recurring"] or {}).get(name) == value for name, value in recurring.items())
-    ]
-    return paged(within(found[::-1], params), params, "/v1/prices")
+
+    def fits(price: Document) -> bool:
+        same = all(price.get(name) == value for name, value in wanted.items())
+        rhythm = all((price["recurring"] or {}).get(name) == value for name, value in recurring.items())
+        return same and rhythm and (keys is None or price["lookup_key"] in keys)
+
+    return page_of(account, "price", params, "/v1/prices", fits, **references)
 
 
 def _named(params: Params, name: str) -> str:

@@ -17,7 +17,7 @@ from scripts.stripe_sim.account import Account, copied
 from scripts.stripe_sim.clock import DAY, HOUR
 from scripts.stripe_sim.customers import live_customer
 from scripts.stripe_sim.errors import invalid
-from scripts.stripe_sim.lists import PAGING, paged, within
+from scripts.stripe_sim.lists import PAGING, page_among, page_of
 from scripts.stripe_sim.metadata import merged
 from scripts.stripe_sim.routes import Params, Route, retrieving
 from scripts.stripe_sim.store import Document
@@ -219,19 +219,18 @@ def lines_of(account: Account, session: Document) -> list[Document]:
 
 def list_lines(account: Account, params: Params, id_: str) -> Document:
     session = account.get("checkout.session", id_)
-    return paged(lines_of(account, session), params, f"/v1/checkout/sessions/{id_}/line_items")
+    return page_among(lines_of(account, session), params, f"/v1/checkout/sessions/{id_}/line_items")
 
 
 def list_(account: Account, params: Params) -> Document:
     wanted = {name: value for name, value in params.items() if name not in PAGING}
     email = (wanted.pop("customer_details", None) or {}).get("email")
-    found = [
-        session
-        for session in account.all("checkout.session")
-        if all(session.get(name) == value for name, value in wanted.items())
-        and (email is None or (session["customer_details"] or {}).get("email") == email)
-    ]
-    return paged(within(found[::-1], params), params, "/v1/checkout/sessions")
+
+    def fits(session: Document) -> bool:
+        same = all(session.get(name) == value for name, value in wanted.items())
+        return same and email in (None, (session["customer_details"] or {}).get("email"))
+
+    return page_of(account, "checkout.session", params, "/v1/checkout/sessions", fits)
 
 
 def update(account: Account, params: Params, id_: str) -> Document:

@@ -101,6 +101,8 @@ class Deliveries:
     def settle(self, delivery: Document, status: int | None) -> None:
         """Note how the endpoint answered; anything but 2xx is repeated later."""
         store = self._account.store
+        if store.find("pending", delivery["id"]) is None:
+            return  # everything was forgotten meanwhile
         arrived = status is not None and 200 <= status < 300
         if arrived and not delivery["answer_lost"]:
             store.remove("pending", delivery["id"])
@@ -113,9 +115,6 @@ class Deliveries:
         wait = BACKOFF[delivery["attempt"] - 1]
         later = {"attempt": delivery["attempt"] + 1, "due": self._account.now + wait, "answer_lost": False}
         store.save("pending", delivery["id"], delivery | later)
-
-    def count_pending(self, event_id: str) -> int:
-        return len(self._account.all("pending", event=event_id))
 
     def _setting(self, name: str) -> dict[str, Any]:
         return self._account.store.find("setting", name) or {}

@@ -10,7 +10,7 @@ from stripe.params._event_retrieve_params import EventRetrieveParams
 from scripts.stripe_sim.account import Account, copied
 from scripts.stripe_sim.deliveries import RETENTION
 from scripts.stripe_sim.errors import missing
-from scripts.stripe_sim.lists import paged, within
+from scripts.stripe_sim.lists import page_of
 from scripts.stripe_sim.routes import Params, Route
 from scripts.stripe_sim.store import Document
 
@@ -25,14 +25,13 @@ def retrieve(account: Account, _: Params, id_: str) -> Document:
 def list_(account: Account, params: Params) -> Document:
     kinds = params.get("types") or ([params["type"]] if "type" in params else ["*"])
     oldest = account.now - RETENTION
-    found = [
-        event
-        for event in account.all("event")
-        if event["created"] >= oldest and any(fnmatch(event["type"], kind) for kind in kinds)
-    ]
-    if "delivery_success" in params:
-        found = [event for event in found if _arrived(account, event) == params["delivery_success"]]
-    page = paged(within(found[::-1], params), params, "/v1/events")
+    success = params.get("delivery_success")
+
+    def fits(event: Document) -> bool:
+        known = event["created"] >= oldest and any(fnmatch(event["type"], kind) for kind in kinds)
+        return known and (success is None or _arrived(account, event) == success)
+
+    page = page_of(account, "event", params, "/v1/events", fits)
     return page | {"data": [_shown(account, event) for event in page["data"]]}
 
 

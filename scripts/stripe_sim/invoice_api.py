@@ -16,7 +16,7 @@ from stripe.params._invoice_void_invoice_params import InvoiceVoidInvoiceParams
 from scripts.stripe_sim import invoices
 from scripts.stripe_sim.account import Account, copied
 from scripts.stripe_sim.errors import ApiError, card_declined, invalid
-from scripts.stripe_sim.lists import PAGING, paged, within
+from scripts.stripe_sim.lists import PAGING, page_among, page_of
 from scripts.stripe_sim.metadata import merged
 from scripts.stripe_sim.payment_methods import outcome_of, resolve
 from scripts.stripe_sim.routes import Params, Route, retrieving
@@ -36,17 +36,16 @@ def list_(account: Account, params: Params) -> Document:
     wanted = {name: value for name, value in params.items() if name not in PAGING}
     subscription = wanted.pop("subscription", None)
     references = {"customer": wanted["customer"]} if "customer" in wanted else {}
-    found = [
-        invoice
-        for invoice in account.all("invoice", **references)
-        if all(invoice.get(name) == value for name, value in wanted.items())
-        and (subscription is None or invoices.subscription_of(invoice) == subscription)
-    ]
-    return paged(within(found[::-1], params), params, "/v1/invoices")
+
+    def fits(invoice: Document) -> bool:
+        same = all(invoice.get(name) == value for name, value in wanted.items())
+        return same and subscription in (None, invoices.subscription_of(invoice))
+
+    return page_of(account, "invoice", params, "/v1/invoices", fits, **references)
 
 
 def list_lines(account: Account, params: Params, id_: str) -> Document:
-    return paged(account.get("invoice", id_)["lines"]["data"], params, f"/v1/invoices/{id_}/lines")
+    return page_among(account.get("invoice", id_)["lines"]["data"], params, f"/v1/invoices/{id_}/lines")
 
 
 def update(account: Account, params: Params, id_: str) -> Document:
@@ -100,13 +99,12 @@ def write_off(account: Account, _: Params, id_: str) -> Document:
 def list_payments(account: Account, params: Params) -> Document:
     references = {"invoice": params["invoice"]} if "invoice" in params else {}
     intent = (params.get("payment") or {}).get("payment_intent")
-    found = [
-        payment
-        for payment in account.all("invoice_payment", **references)
-        if params.get("status") in (None, payment["status"])
-        and intent in (None, payment["payment"]["payment_intent"])
-    ]
-    return paged(within(found[::-1], params), params, "/v1/invoice_payments")
+
+    def fits(payment: Document) -> bool:
+        same = params.get("status") in (None, payment["status"])
+        return same and intent in (None, payment["payment"]["payment_intent"])
+
+    return page_of(account, "invoice_payment", params, "/v1/invoice_payments", fits, **references)
 
 
 _ONE = "/v1/invoices/{}"

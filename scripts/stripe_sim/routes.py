@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from scripts.stripe_sim.account import Account
-from scripts.stripe_sim.lists import PAGING, paged, within
+from scripts.stripe_sim.lists import PAGING, page_of
 from scripts.stripe_sim.store import Document
 
 Params = dict[str, Any]
@@ -46,9 +46,7 @@ def listing(kind: str, url: str) -> Operation:
     def list_(account: Account, params: Params) -> Document:
         wanted = {name: value for name, value in params.items() if name not in PAGING}
         references = {name: value for name, value in wanted.items() if name in _REFERENCES}
-        found = [document for document in account.all(kind, **references) if not document.get("deleted")]
-        matching = [document for document in found if _matches(document, wanted)]
-        return paged(within(matching[::-1], params), params, url)
+        return page_of(account, kind, params, url, lambda document: _matches(document, wanted), **references)
 
     return list_
 

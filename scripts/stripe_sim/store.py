@@ -6,7 +6,7 @@ A transaction that was acknowledged survives kill -9; one that failed leaves no 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 Document = dict[str, Any]
+Change = tuple[str, str, Document | None]
 
 INDEXED = frozenset(
     {
@@ -79,19 +80,20 @@ class Store:
 
     def all(self, kind: str, **references: str) -> list[Document]:
         """The documents of a kind, oldest first; only those with these references, if any are given."""
-        kept = [*self._kinds.get(kind, {})]
-        if references:
-            places = [self._index.get((kind, name, value), {}) for name, value in references.items()]
-            kept = [key for key in places[0] if all(key in place for place in places)]
+        kept = self.keys(kind, **references)
         new = [
             key for changed, key in self._changed if changed == kind and key not in self._kinds.get(kind, {})
         ]
         found = [document for key in [*kept, *new] if (document := self.find(kind, key))]
         return [item for item in found if all(_mentions(item, name) == v for name, v in references.items())]
 
-    def keys(self, kind: str) -> list[str]:
-        """The keys of a kind that are stored; what this transaction changes is not among them."""
-        return [*self._kinds.get(kind, {})]
+    def keys(self, kind: str, **references: str) -> list[str]:
+        """The keys of what is stored, oldest first; what this transaction changes is not regarded."""
+        kept = self._kinds.get(kind, {})
+        if not references:
+            return [*kept]
+        places = [self._index.get((kind, name, value), {}) for name, value in references.items()]
+        return [key for key in places[0] if key in kept and all(key in place for place in places)]
 
     def clear(self) -> None:
         """Forget everything."""
@@ -115,7 +117,25 @@ class Store:
         if not changes:
             return
         bodies = [msgspec.json.encode(document) if document else None for _, _, document in changes]
+        with self._written():
+            self._write_all(changes, bodies)
+        for (kind, key, document), body in zip(changes, bodies, strict=True):
+            if body is None or document is None:
+                self._kinds.get(kind, {}).pop(key, None)
+            else:
+                self._keep(kind, key, body, document)
+
+    @contextmanager
+    def _written(self) -> Iterator[None]:
         self._database.execute("begin")
+        try:
+            yield
+            self._database.execute("commit")
+        except BaseException:
+            self._database.execute("rollback")
+            raise
+
+    def _write_all(self, changes: Sequence[Change], bodies: Sequence[bytes | None]) -> None:
         for (kind, key, _), body in zip(changes, bodies, strict=True):
             if body is None:
                 self._database.execute("delete from documents where kind = ? and key = ?", (kind, key))
@@ -125,12 +145,6 @@ class Store:
                 "insert into documents values (?, ?, ?, ?) on conflict do update set body = excluded.body",
                 (kind, key, self._position, body),
             )
-        self._database.execute("commit")
-        for (kind, key, document), body in zip(changes, bodies, strict=True):
-            if body is None or document is None:
-                self._kinds.get(kind, {}).pop(key, None)
-            else:
-                self._keep(kind, key, body, document)
 
     def _keep(self, kind: str, key: str, body: bytes, document: Mapping[str, Any]) -> None:
         self._kinds.setdefault(kind, {})[key] = body

@@ -19,7 +19,7 @@ from scripts.stripe_sim.catalogue import new_price
 from scripts.stripe_sim.clock import DAY, add_interval
 from scripts.stripe_sim.customers import live_customer
 from scripts.stripe_sim.errors import card_declined, invalid, missing
-from scripts.stripe_sim.lists import paged, within
+from scripts.stripe_sim.lists import page_of
 from scripts.stripe_sim.metadata import merged
 from scripts.stripe_sim.payment_methods import attach, resolve
 from scripts.stripe_sim.routes import Params, Route, retrieving
@@ -287,16 +287,16 @@ def list_(account: Account, params: Params) -> Document:
     """Without a status: all that are not canceled."""
     references = {"customer": params["customer"]} if "customer" in params else {}
     status = params.get("status")
-    found = []
-    for subscription in account.all("subscription", **references):
+
+    def fits(subscription: Document) -> bool:
         over = subscription["status"] == "canceled"
-        fits = {None: not over, "all": True, "ended": is_over(subscription)}.get(
+        known = {None: not over, "all": True, "ended": is_over(subscription)}.get(
             status, subscription["status"] == status
         )
         prices = {item["price"]["id"] for item in subscription["items"]["data"]}
-        if fits and ("price" not in params or params["price"] in prices):
-            found.append(subscription)
-    return paged(within(found[::-1], params), params, "/v1/subscriptions")
+        return bool(known) and params.get("price") in (None, *prices)
+
+    return page_of(account, "subscription", params, "/v1/subscriptions", fits, **references)
 
 
 _ONE = "/v1/subscriptions/{}"
