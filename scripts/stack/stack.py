@@ -167,6 +167,5 @@ class Stack:
         if not any(state.iterdir()):
             (state / ".gitignore").write_text("*\n")  # wherever the directory is, it holds secrets
         settings = self.settings
-        kept = (settings.storage, settings.stripe_state)
-        for directory in (settings.logs, settings.run, settings.temporary, *kept):
+        for directory in (settings.logs, settings.run, settings.storage, settings.temporary):
             directory.mkdir(exist_ok=True)

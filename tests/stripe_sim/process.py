@@ -25,6 +25,9 @@ PATIENCE = 20.0
 START = 1_790_000_000
 """Where time stands still."""
 
+_web = httpx.Client(timeout=60, limits=httpx.Limits(max_keepalive_connections=0))
+"""A new connection each time, because simulators are killed; but not a new TLS context."""
+
 
 @dataclass
 class Sim:
@@ -39,7 +42,7 @@ class Sim:
 
     def control(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """Ask something of the simulator itself."""
-        response = httpx.request(method, f"{self.url}/_sim/{path}", json=body, timeout=60)
+        response = _web.request(method, f"{self.url}/_sim/{path}", json=body)
         assert response.status_code < 300, response.text
         return response.json()
 
@@ -65,7 +68,7 @@ class Sim:
     def press(self, url: str | None, **form: str) -> httpx.Response:
         """Post a form of a hosted page."""
         assert url
-        return httpx.post(url, data=form)
+        return _web.post(url, data=form)
 
     def kill(self) -> None:
         """As a power cut would."""

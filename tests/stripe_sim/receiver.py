@@ -57,6 +57,10 @@ class Receiver:
             assert self._changed.wait_for(lambda: len(self.bodies) >= count, 10), self.types
 
 
+class Listener(ThreadingHTTPServer):
+    request_queue_size = 128  # for many deliveries at once
+
+
 @contextmanager
 def receiving() -> Iterator[Receiver]:
     """Listen on a free port."""
@@ -75,7 +79,7 @@ def receiving() -> Iterator[Receiver]:
         def log_message(self, *_: object) -> None:
             """Keep the test's output clean."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as listener:
+    with Listener(("127.0.0.1", 0), Handler) as listener:
         receiver = Receiver(f"http://127.0.0.1:{listener.server_port}/webhooks/stripe")
         threading.Thread(target=listener.serve_forever, args=(0.02,), daemon=True).start()
         yield receiver
