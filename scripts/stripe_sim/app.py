@@ -27,7 +27,7 @@ Incoming = Request[Any, Any, Any]
 @route("/v1/{rest:path}", http_method=[HttpMethod.GET, HttpMethod.POST, HttpMethod.DELETE])
 async def answer_api(simulator: Simulator, request: Incoming) -> Response[bytes]:
     """What an SDK asks."""
-    body = (await request.body()).decode()
+    body = (await request.body()).decode(errors="replace")
     query = request.scope["query_string"].decode()
     headers = {name.lower(): value for name, value in request.headers.items()}
     sent = api.Request(request.method, request.url.path, body or query, headers)

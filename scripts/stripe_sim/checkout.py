@@ -154,6 +154,7 @@ def _session(
         "invoice": None,
         "invoice_creation": None,
         "livemode": False,
+        "managed_payments": {"enabled": False},
         "locale": params.get("locale"),
         "metadata": merged({}, params.get("metadata")),
         "mode": mode,

@@ -95,7 +95,7 @@ class Courier:
         }
         try:
             response = await self._client.post(webhook.url, content=payload, headers=headers)
-        except httpx.HTTPError:
+        except (httpx.HTTPError, httpx.InvalidURL):
             return None
         return response.status_code
 

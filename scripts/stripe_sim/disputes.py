@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import stripe
 from stripe.params._dispute_close_params import DisputeCloseParams
 from stripe.params._dispute_list_params import DisputeListParams
 from stripe.params._dispute_retrieve_params import DisputeRetrieveParams
@@ -18,6 +19,7 @@ from scripts.stripe_sim.routes import Params, Route, listing, retrieving
 from scripts.stripe_sim.store import Document
 
 OPEN = frozenset({"needs_response", "under_review", "warning_needs_response", "warning_under_review"})
+EVIDENCE = tuple(stripe.Dispute.Evidence.__annotations__)
 RESPOND_WITHIN = 9 * DAY
 
 
@@ -35,7 +37,7 @@ def open_dispute(account: Account, charge: Document, reason: str = "fraudulent")
         "created": account.now,
         "currency": charge["currency"],
         "enhanced_eligibility_types": [],
-        "evidence": {"enhanced_evidence": {}},
+        "evidence": dict.fromkeys(EVIDENCE) | {"enhanced_evidence": {}},
         "evidence_details": {
             "due_by": account.now + RESPOND_WITHIN,
             "enhanced_eligibility": {},

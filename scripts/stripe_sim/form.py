@@ -8,21 +8,22 @@ from urllib.parse import parse_qsl
 from scripts.stripe_sim.errors import refused_param
 
 Node = dict[str, Any]
+MAX_DEPTH = 10
 
 
 def decode(text: str) -> dict[str, Any]:
-    """The nested parameters of a query or body: texts, dicts and lists."""
+    """The nested parameters of a query or body: texts and dicts; a list is a dict by position."""
     root: Node = {}
     for name, value in parse_qsl(text, keep_blank_values=True):
         _put(root, _keys(name), value, name)
-    return {name: _listed(node) for name, node in root.items()}
+    return root
 
 
 def _keys(name: str) -> list[str]:
     first, bracket, rest = name.partition("[")
     if not bracket:
         return [first]
-    if not rest.endswith("]"):
+    if not rest.endswith("]") or rest.count("[") >= MAX_DEPTH:
         raise refused_param(f"Invalid parameter name: {name}", name)
     return [first, *rest[:-1].split("][")]
 
@@ -36,12 +37,3 @@ def _put(node: Node, keys: list[str], value: str, name: str) -> None:
         node = node.setdefault(slot, {})
         if not isinstance(node, dict):
             raise refused_param(f"Invalid parameter: {name}", name)
-
-
-def _listed(node: Any) -> Any:
-    """A dict whose keys are numbers was a list."""
-    if not isinstance(node, dict):
-        return node
-    if node and all(key.isdecimal() for key in node):
-        return [_listed(node[key]) for key in sorted(node, key=int)]
-    return {key: _listed(child) for key, child in node.items()}

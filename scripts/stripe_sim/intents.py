@@ -56,6 +56,7 @@ def new_intent(account: Account, amount: int, currency: str, params: Params) -> 
         "last_payment_error": None,
         "latest_charge": None,
         "livemode": False,
+        "managed_payments": {"enabled": False},
         "metadata": params.get("metadata") or {},
         "next_action": None,
         "on_behalf_of": None,

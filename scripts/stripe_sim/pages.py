@@ -89,7 +89,7 @@ def answer_with_page(_: Incoming, error: ApiError) -> Page:
 
 
 async def _form(request: Incoming) -> dict[str, str]:
-    fields = parse_qs((await request.body()).decode(), keep_blank_values=True)
+    fields = parse_qs((await request.body()).decode(errors="replace"), keep_blank_values=True)
     return {name: values[-1] for name, values in fields.items()}
 
 

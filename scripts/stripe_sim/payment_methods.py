@@ -26,6 +26,18 @@ TOKENS: Mapping[str, str] = {
     "pm_card_visa_chargeDeclinedInsufficientFunds": "insufficient_funds",
     "pm_usBankAccount": PROCESSING,
 }
+SHOWN = (
+    "brand",
+    "checks",
+    "country",
+    "exp_month",
+    "exp_year",
+    "fingerprint",
+    "funding",
+    "last4",
+    "regulated_status",
+)
+"""What a charge shows of a card."""
 LAST4: Mapping[str, str] = {
     SUCCEED: "4242",
     AUTHENTICATE: "3155",
@@ -109,15 +121,24 @@ def charge_details(method: Document) -> Document:
     if method["type"] == "us_bank_account":
         return {"type": "us_bank_account", "us_bank_account": _bank_details()}
     card = method["card"]
-    shown = ("brand", "checks", "country", "exp_month", "exp_year", "fingerprint", "funding", "last4")
+    unavailable = {"status": "unavailable"}
     extra = {
         "amount_authorized": None,
+        "authorization_code": None,
+        "extended_authorization": {"status": "disabled"},
+        "incremental_authorization": unavailable,
         "installments": None,
         "mandate": None,
+        "multicapture": unavailable,
         "network": "visa",
+        "network_token": {"used": False},
+        "network_transaction_id": None,
+        "overcapture": unavailable | {"maximum_amount_capturable": 0},
+        "three_d_secure": None,
+        "transaction_link_id": None,
         "wallet": None,
     }
-    return {"type": "card", "card": {**{name: card[name] for name in shown}, **extra, "three_d_secure": None}}
+    return {"type": "card", "card": {name: card[name] for name in SHOWN} | extra}
 
 
 def _card(last4: str) -> Document:

@@ -53,15 +53,20 @@ def _value(value: Any, hint: Any, path: str) -> Any:
     if origin is Literal:
         return _literal(value, typing.get_args(hint), path)
     if origin is list:
-        if not isinstance(value, list):
-            raise refused_param("Invalid array", path)
-        (item,) = typing.get_args(hint)
-        return [_value(each, item, f"{path}[{index}]") for index, each in enumerate(value)]
+        return _list(value, hint, path)
     if is_typeddict(hint):
         return _dict(value, hint, path)
     if origin is not None or hint is dict:
         return _texts(value, path)
     return _scalar(value, hint, path)
+
+
+def _list(value: Any, hint: Any, path: str) -> list[Any]:
+    if not isinstance(value, Mapping) or not all(key.isdecimal() for key in value):
+        raise refused_param("Invalid array", path)
+    (item,) = typing.get_args(hint)
+    items = [value[key] for key in sorted(value, key=int)]
+    return [_value(each, item, f"{path}[{index}]") for index, each in enumerate(items)]
 
 
 def _union(value: Any, hints: tuple[Any, ...], path: str) -> Any:

@@ -80,6 +80,7 @@ def new_subscription(
         "items": listed(items, f"/v1/subscription_items?subscription={id_}"),
         "latest_invoice": None,
         "livemode": False,
+        "managed_payments": {"enabled": False},
         "metadata": options.get("metadata") or {},
         "next_pending_invoice_item_invoice": None,
         "on_behalf_of": None,

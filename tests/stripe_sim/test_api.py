@@ -54,7 +54,8 @@ def test_what_is_not_there(sim: Sim, client: stripe.StripeClient) -> None:
     assert (failure.value.http_status, failure.value.code) == (404, "resource_missing")
     with pytest.raises(stripe.InvalidRequestError, match="Unrecognized request URL"):
         client.raw_request("get", "/v1/unicorns")
-    assert post(sim, "products", {"a[b": "x"}).status_code == 400
+    for strange in ("a[b", "a" + "[b]" * 5000, "\ud800".encode("utf-8", "surrogatepass").decode("latin-1")):
+        assert post(sim, "products", {strange: "x"}).status_code == 400
 
 
 def test_metadata_is_merged_and_bounded(shop: Shop) -> None:
@@ -62,6 +63,9 @@ def test_metadata_is_merged_and_bounded(shop: Shop) -> None:
     changed = shop.v1.customers.update(customer.id, {"metadata": {"b": "", "c": "3"}})
     assert changed.metadata is not None
     assert changed.metadata.to_dict() == {"a": "1", "c": "3"}
+    numbered = shop.v1.customers.update(customer.id, {"metadata": {"7": "seven"}}).metadata
+    assert numbered is not None
+    assert numbered.to_dict() == {"a": "1", "c": "3", "7": "seven"}
     cleared = shop.v1.customers.update(customer.id, {"metadata": ""})
     assert cleared.metadata is not None
     assert cleared.metadata.to_dict() == {}

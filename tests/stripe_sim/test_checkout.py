@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -99,6 +100,14 @@ def test_a_session_completes_once(sim: Sim, shop: Shop) -> None:
     url = session.url
     assert [sim.press(url).status_code for _ in range(3)] == [303, 400, 400]
     assert len(shop.v1.charges.list().data) == 1
+
+
+def test_twenty_people_at_one_pay_page_pay_once(sim: Sim, shop: Shop) -> None:
+    url = shop.session((shop.price(1900, "month"), 1), mode="subscription").url
+    with ThreadPoolExecutor(20) as people:
+        answers = [*people.map(lambda _: sim.press(url).status_code, range(20))]
+    assert sorted(answers) == [303] + [400] * 19
+    assert len(shop.v1.subscriptions.list().data) == len(shop.v1.charges.list().data) == 1
 
 
 def test_an_expired_session_cannot_be_paid(sim: Sim, shop: Shop) -> None:

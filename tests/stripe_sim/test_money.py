@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import stripe
 
@@ -28,6 +30,20 @@ def test_partial_refunds_add_up_to_the_charge_and_no_further(sim: Sim, shop: Sho
         if event["type"] == "charge.refunded"
     ]
     assert amounts == [500, 2000]
+
+
+def test_parallel_refunds_stay_within_the_charge(shop: Shop) -> None:
+    charge = shop.charge_of(shop.purchase(2000))
+
+    def refund(_: int) -> bool:
+        try:
+            return bool(shop.v1.refunds.create({"charge": charge.id, "amount": 300}))
+        except stripe.InvalidRequestError:
+            return False
+
+    with ThreadPoolExecutor(20) as people:
+        assert sum(people.map(refund, range(20))) == 6
+    assert shop.v1.charges.retrieve(charge.id).amount_refunded == 1800
 
 
 def test_a_refund_that_fails_later_frees_its_amount(sim: Sim, shop: Shop) -> None:
