@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import traceback
 from collections.abc import AsyncIterator
 from typing import Any
 
 from litestar import HttpMethod, Litestar, Request, Response, Router, route
 from litestar.di import Provide
+from litestar.exceptions import HTTPException
+from litestar.types import Scope
 
 from scripts.stripe_sim import api, control, pages
 from scripts.stripe_sim.errors import ApiError
@@ -56,6 +59,8 @@ def create_app(simulator: Simulator) -> Litestar:
     @contextlib.asynccontextmanager
     async def running(_: Litestar) -> AsyncIterator[None]:
         tasks = [asyncio.create_task(simulator.courier.run()), asyncio.create_task(_tick(simulator))]
+        for task in tasks:
+            task.add_done_callback(_complain)
         simulator.courier.wake()
         try:
             yield
@@ -76,6 +81,7 @@ def create_app(simulator: Simulator) -> Litestar:
         ],
         dependencies={"simulator": Provide(lambda: simulator, sync_to_thread=False, use_cache=True)},
         lifespan=[running],
+        after_exception=[_log],
         openapi_config=None,
         logging_config=None,
     )
@@ -87,6 +93,18 @@ async def _tick(simulator: Simulator) -> None:
         await asyncio.sleep(TICK)
         if simulator.account.clock.frozen is None and simulator.timers.run(simulator.account.now):
             simulator.courier.wake()
+
+
+def _complain(task: asyncio.Task[None]) -> None:
+    """Nothing but the end of the process ends these tasks."""
+    if not task.cancelled() and (error := task.exception()):
+        traceback.print_exception(error)
+
+
+async def _log(error: Exception, _: Scope) -> None:
+    """Into the part's log, unless it is an answer."""
+    if not isinstance(error, (ApiError, HTTPException)):
+        traceback.print_exception(error)
 
 
 def create_worker_app() -> Litestar:

@@ -34,6 +34,9 @@ def test_bought_at_the_pay_page(sim: Sim, shop: Shop) -> None:
     order = ["customer.created", "customer.subscription.created", "invoice.finalized", "invoice.paid"]
     assert [event for event in events if event in order] == order
     assert events[-1] == "checkout.session.completed"
+    told = [event["data"] for event in sim.state()["objects"]["event"]]
+    statuses = [data["object"]["status"] for data in told if data["object"]["object"] == "subscription"]
+    assert (statuses[0], statuses[-1]) == ("incomplete", "active")
 
 
 def test_a_declined_first_payment_can_be_repeated(sim: Sim, shop: Shop) -> None:
