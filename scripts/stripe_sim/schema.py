@@ -10,7 +10,6 @@ from functools import cache
 from typing import Any, Literal, Union
 
 from stripe._request_options import RequestOptions
-from typing_extensions import is_typeddict
 
 from scripts.stripe_sim.errors import InvalidParams, refused_param
 
@@ -54,7 +53,7 @@ def _value(value: Any, hint: Any, path: str) -> Any:
         return _literal(value, typing.get_args(hint), path)
     if origin is list:
         return _list(value, hint, path)
-    if is_typeddict(hint):
+    if hasattr(hint, "__required_keys__"):
         return _dict(value, hint, path)
     if origin is not None or hint is dict:
         return _texts(value, path)

@@ -82,6 +82,16 @@ def test_after_three_days_it_is_given_up_and_found_among_the_events(
     assert receiver.ids == [receiver.ids[0]] * 14
 
 
+def test_an_address_that_is_none_is_no_end(sim: Sim, shop: Shop, receiver: Receiver) -> None:
+    for url in ("http://127.0.0.1:1/webhooks", "http://[", "nowhere"):
+        sim.control("PUT", "webhook", {"url": url})
+        shop.customer()
+        assert sim.flush(everything=True)["pending"]
+    sim.control("PUT", "webhook", {"url": receiver.url})
+    assert sim.flush(everything=True)["pending"] == 0
+    assert receiver.types == ["customer.created"] * 3
+
+
 def test_two_secrets_sign_while_one_replaces_the_other(sim: Sim, shop: Shop, receiver: Receiver) -> None:
     sim.control("PUT", "webhook", {"secrets": ["whsec_new", SECRET]})
     shop.customer()
