@@ -89,6 +89,24 @@ def mailbox(context: Context) -> Part:
     )
 
 
+def stripe(context: Context) -> Part:
+    settings = context.settings
+    return Part(
+        name="stripe",
+        command=(sys.executable, "-m", "scripts.stripe_sim"),
+        ports=(settings.stripe_port,),
+        is_healthy=lambda: answers(f"{settings.stripe_url}/_sim/health"),
+        sources=ROOT / "scripts" / "stripe_sim",
+        env={
+            "STRIPE_SIM_HOST": HOST,
+            "STRIPE_SIM_PORT": str(settings.stripe_port),
+            "STRIPE_SIM_STATE": str(settings.stripe_state / "simulator.sqlite"),
+            "STRIPE_WEBHOOK_URL": f"{settings.edge_url}/webhooks/stripe",
+            **context.select("STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET"),
+        },
+    )
+
+
 def gateway(context: Context) -> Part:
     settings = context.settings
     return Part(
@@ -149,6 +167,7 @@ DECLARATIONS: Mapping[str, Callable[[Context], Part]] = {
     "postgres": postgres,
     "google": google,
     "mailbox": mailbox,
+    "stripe": stripe,
     "gateway": gateway,
     "edge": edge,
     "worker": worker,

@@ -73,6 +73,7 @@ class Report:
             ("Edge", env["EDGE_URL"], "OpenAPI at /schema"),
             ("Worker", settings.worker_url, "Prometheus at /metrics"),
             ("Mailbox", env["MAIL_URL"], "every e-mail that is sent lands here"),
+            ("Stripe stand-in", env["STRIPE_API_BASE"], "API, pay pages and, under /_sim, its test clock"),
             ("Google stand-in", env["GOOGLE_URL"], f"signs in {' or '.join(PEOPLE)}"),
             ("Database", env["DATABASE_URL"], ""),
             ("anon key", env["SUPABASE_ANON_KEY"], ""),

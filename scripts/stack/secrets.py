@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 import os
 import secrets
@@ -66,6 +67,11 @@ class Secrets:
             "exp": self.issued_at + TEN_YEARS,
         }
         return jwt.encode(claims, self.jwt_secret, algorithm="HS256")
+
+    def stripe(self, prefix: str) -> str:
+        """A key of the Stripe simulator; derived, so that older state directories have it too."""
+        text = f"stripe {prefix}".encode()
+        return f"{prefix}_{hmac.new(self.jwt_secret.encode(), text, 'sha256').hexdigest()[:48]}"
 
 
 def write_private(path: Path, text: str) -> None:

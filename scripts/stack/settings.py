@@ -74,6 +74,11 @@ class Settings:
         return self.port + 7
 
     @property
+    def stripe_port(self) -> int:
+        """The Stripe simulator: API, pay pages, control."""
+        return self.port + 8
+
+    @property
     def supabase_url(self) -> str:
         return f"http://{HOST}:{self.gateway_port}"
 
@@ -98,6 +103,10 @@ class Settings:
         return f"http://{HOST}:{self.google_port}"
 
     @property
+    def stripe_url(self) -> str:
+        return f"http://{HOST}:{self.stripe_port}"
+
+    @property
     def logs(self) -> Path:
         return self.state / "logs"
 
@@ -115,6 +124,11 @@ class Settings:
     def storage(self) -> Path:
         """What clients uploaded."""
         return self.state / "storage"
+
+    @property
+    def stripe_state(self) -> Path:
+        """What the Stripe simulator remembers."""
+        return self.state / "stripe"
 
     @property
     def env_file(self) -> Path:

@@ -47,12 +47,13 @@ class Stack:
             return self._runner.stop(ALL_PARTS)
 
     def reset(self) -> None:
-        """Drop database and uploads, then start everything."""
+        """Drop database, uploads and the simulator's payments, then start everything."""
         with self._exclusively():
             self._runner.stop(ALL_PARTS)
             self._postgres.drop()
-            shutil.rmtree(self.settings.storage, ignore_errors=True)
-            self._narrator.done("database and uploads dropped")
+            for directory in (self.settings.storage, self.settings.stripe_state):
+                shutil.rmtree(directory, ignore_errors=True)
+            self._narrator.done("database, uploads and payments dropped")
             self._up(ALL_PARTS, migrations=True)
 
     def destroy(self) -> None:
@@ -97,6 +98,9 @@ class Stack:
             "MAIL_FROM": "Groundwork <noreply@localhost>",
             "SITE_URL": site_url(settings),
             "GOOGLE_URL": settings.google_url,
+            "STRIPE_API_BASE": settings.stripe_url,
+            "STRIPE_SECRET_KEY": secrets.stripe("sk_test"),
+            "STRIPE_WEBHOOK_SECRET": secrets.stripe("whsec"),
         }
 
     @cached_property

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import httpx
 import psutil
 import pytest
+import stripe
 
 from scripts.stack.ports import free_port_base
 from scripts.stack.report import DEMO_ACCOUNTS, DEMO_PASSWORD
@@ -54,8 +55,10 @@ def test_reset_starts_over_with_the_same_keys(used: Terminal) -> None:
     used.run("up", "postgres")
     keys = used.stack.env
     used.sql("create table public.doomed ()")
-    upload = used.state / "storage" / "upload"
-    upload.write_text("old")
+    leftovers = [used.state / "storage" / "upload", used.state / "stripe" / "payment"]
+    for leftover in leftovers:
+        leftover.parent.mkdir(exist_ok=True)
+        leftover.write_text("old")
 
     shown = used.run("reset")
 
@@ -65,13 +68,27 @@ def test_reset_starts_over_with_the_same_keys(used: Terminal) -> None:
         "SUPABASE_SERVICE_ROLE_KEY",
         "DATABASE_URL",
         "EDGE_URL",
+        "STRIPE_API_BASE",
         "MAIL_URL",
     ]
     assert [name for name in wanted if keys[name] not in shown] == []
     assert used.sql("select to_regclass('public.doomed')") == [(None,)]
-    assert not upload.exists()
+    assert not any(leftover.exists() for leftover in leftovers)
     assert used.stack.env == keys
     used.run("status")
+
+
+def test_payments_survive_down(terminal: Terminal) -> None:
+    terminal.run("up", "stripe")
+    customer = _stripe(terminal).v1.customers.create({"email": "ada@example.com"})
+    terminal.run("down")
+    terminal.run("up", "stripe")
+    assert _stripe(terminal).v1.customers.retrieve(customer.id).email == "ada@example.com"
+
+
+def _stripe(terminal: Terminal) -> stripe.StripeClient:
+    env = terminal.stack.env
+    return stripe.StripeClient(env["STRIPE_SECRET_KEY"], base_addresses={"api": env["STRIPE_API_BASE"]})
 
 
 @pytest.mark.parametrize("email", DEMO_ACCOUNTS)

@@ -1,0 +1,1 @@
+"""Stripe on this machine: its HTTP API, hosted pages, signed webhooks, a test clock, and an adversary."""
