@@ -47,7 +47,7 @@ class SettingsError(Exception):
     """The environment is incomplete or malformed; `problems` names every variable concerned."""
 
     def __init__(self, problems: list[str]) -> None:
-        super().__init__("The edge cannot start:\n" + "\n".join(f"  {problem}" for problem in problems))
+        super().__init__("Cannot start:\n" + "\n".join(f"  {problem}" for problem in problems))
         self.problems = problems
 
 

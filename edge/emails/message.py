@@ -7,15 +7,19 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
+from typing import Final
 
 from edge.emails.rendering import Rendered
+
+WIRE: Final = SMTP.clone(max_line_length=998, cte_type="7bit")
+"""The most that SMTP allows: folding would encode long links in headers, where nobody decodes them."""
 
 
 def compose(
     rendered: Rendered, *, sender: Address, to: str, message_id: str, unsubscribe_url: str | None
 ) -> EmailMessage:
     """Text and HTML; with `unsubscribe_url` mail programs offer to unsubscribe by one click (RFC 8058)."""
-    message = EmailMessage(SMTP)
+    message = EmailMessage(WIRE)
     message["From"] = sender
     message["To"] = to
     message["Subject"] = rendered.subject

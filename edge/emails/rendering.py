@@ -20,7 +20,8 @@ LINKS_AND_NAMES: Final = frozenset({"product", "site_url", "unsubscribe_url"})
 
 _SUBJECT = "Subject: "
 _NAME_LENGTH = 80
-_LINKABLE = re.compile(r"(?<=\w)[.@](?=[^\W\d]{2})|:(?=//)")
+_LINKABLE = re.compile(r"(?<=\S)[.@\u3002\uff0e\uff61](?=[^\s\d.])|:(?=//)")
+_ENCODED_WORD = "=?"  # begins what mail programs, and Python, decode in a header
 
 
 class UnknownTemplateError(Exception):
@@ -56,12 +57,18 @@ class Wording:
         except TemplateNotFound as error:
             raise UnknownTemplateError(str(error)) from error
         subject, _, body = text.partition("\n")
-        # One line whatever the parameters hold: nobody writes headers for us.
-        return Rendered(" ".join(subject.removeprefix(_SUBJECT).split()), f"{body.strip()}\n", html)
+        return Rendered(_one_line(subject.removeprefix(_SUBJECT)), f"{body.strip()}\n", html)
 
 
-def _name(text: str) -> str:
-    """What somebody called something: cut, and never turned into a link in a mail under our name."""
+def _one_line(subject: str) -> str:
+    """Nobody writes headers for us, neither by line breaks nor by encoded words that decode to some."""
+    return " ".join(subject.split()).replace(_ENCODED_WORD, "=\N{WORD JOINER}?")
+
+
+def _name(text: str | None) -> str:
+    """What somebody called something, if they did: cut, and never made a link in a mail under our name."""
+    if text is None:
+        return ""
     cut = text if len(text) <= _NAME_LENGTH else f"{text[: _NAME_LENGTH - 1]}…"
     return _LINKABLE.sub("\\g<0>\N{WORD JOINER}", cut)
 

@@ -11,12 +11,14 @@ from urllib.parse import unquote, urlsplit
 import aiosmtplib
 import msgspec
 
+from edge.emails.message import WIRE
 from edge.settings import Secret
 
 _TIMEOUT: Final = 30.0
 _REUSED_FOR: Final = 5.0
 """Seconds; servers hang up on idle connections."""
 
+_ADDRESS = re.compile(r"[^\s<]+@[^\s>]+")
 _ENHANCED = re.compile(r"\s*([245])\.(\d{1,3})\.\d{1,3}\b")
 
 
@@ -59,8 +61,12 @@ class BouncedError(Exception):
     """The server refuses this mail for good; sending it again would only harm the sender's name."""
 
     def __init__(self, code: int, answer: str, *, address_is_dead: bool) -> None:
-        super().__init__(f"{code} {answer}")
+        super().__init__(f"{code} {_plain(answer)}")
         self.address_is_dead = address_is_dead
+
+
+class MailServerError(Exception):
+    """The server does not take the mail now; asked again it may."""
 
 
 class Smtp:
@@ -73,23 +79,27 @@ class Smtp:
     async def send(self, message: EmailMessage, *, sender: str, to: str) -> None:
         """Return when the server has taken the mail.
 
-        Raises `BouncedError` if it never will, any other error if it may be asked again.
+        Raises `BouncedError` if it never will, `MailServerError` or an OSError if it may be asked again.
         """
-        client = await self._connection()
+        utf8 = not to.isascii()
+        content = message.as_bytes(policy=WIRE.clone(utf8=utf8))
         try:
-            await client.send_message(message, sender=sender, recipients=[to])
+            client = await self._connection()
+            try:
+                await client.sendmail(sender, [to], content, mail_options=["SMTPUTF8"] if utf8 else [])
+            except BaseException:
+                client.close()
+                raise
         except aiosmtplib.SMTPRecipientsRefused as error:
-            client.close()
-            _raise_if_bounced(error.recipients[0])
-            raise
+            refusal = error.recipients[0]
+            _raise_if_bounced(refusal)
+            raise MailServerError(f"{refusal.code} {_plain(refusal.message)}") from None
         except aiosmtplib.SMTPDataError as error:
-            client.close()
             if error.code >= 500:
-                raise BouncedError(error.code, error.message, address_is_dead=False) from error
-            raise
-        except BaseException:
-            client.close()
-            raise
+                raise BouncedError(error.code, error.message, address_is_dead=False) from None
+            raise MailServerError(f"{error.code} {_plain(error.message)}") from None
+        except aiosmtplib.SMTPException as error:
+            raise MailServerError(f"{type(error).__name__}: {_plain(str(error))}") from None
         self._free.append((time.monotonic(), client))
 
     async def _connection(self) -> aiosmtplib.SMTP:
@@ -112,6 +122,12 @@ class Smtp:
         return client
 
 
+def _plain(answer: str) -> str:
+    """What a server answers can be kept: whatever bytes it sends, and without the address that it repeats."""
+    printable = "".join(c if c.isprintable() else " " for c in answer.encode(errors="replace").decode())
+    return _ADDRESS.sub("<address>", printable)
+
+
 def _raise_if_bounced(refusal: aiosmtplib.SMTPRecipientRefused) -> None:
     """5.1 and 5.2 speak of the address and its mailbox. Other refusals, like "relay denied", speak of us:
     they would bounce everybody's mail, and an operator can mend them."""
@@ -119,4 +135,4 @@ def _raise_if_bounced(refusal: aiosmtplib.SMTPRecipientRefused) -> None:
     subject = enhanced[2] if enhanced else None
     if subject in {"1", "2"} or (subject is None and refusal.code in {550, 551, 553}):
         full = enhanced is not None and enhanced[0].strip() == "5.2.2"
-        raise BouncedError(refusal.code, refusal.message, address_is_dead=not full) from refusal
+        raise BouncedError(refusal.code, refusal.message, address_is_dead=not full) from None

@@ -65,7 +65,7 @@ as $$
     select
         char_length(value) <= 320
         and value = lower(value)
-        and value ~ '^[^[:space:][:cntrl:]@<>,;"]+@[^[:space:][:cntrl:]@<>,;"]+\.[^[:space:][:cntrl:]@<>,;".]+$';
+        and value ~ '^[^][[:space:][:cntrl:]@<>(),:;"\\]+@[^][[:space:][:cntrl:]@<>(),:;"\\]+\.[^][[:space:][:cntrl:]@<>(),:;"\\.]+$';
 $$;
 comment on function core.is_email(text) is
 'True for a lower-case address that mail can be sent to: one @, a dotted host, nothing that could break a header.';

@@ -73,7 +73,10 @@ begin
                 when 'integer' then e.params ->> d.name ~ '^-?\d+$' and jsonb_typeof(e.params -> d.name) = 'number'
                 when 'number' then jsonb_typeof(e.params -> d.name) = 'number'
                 when 'boolean' then jsonb_typeof(e.params -> d.name) = 'boolean'
-                when 'timestamp' then e.params ->> d.name ~ '^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}'
+                when 'timestamp'
+                    then
+                        e.params ->> d.name ~ '^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}'
+                        and pg_input_is_valid(e.params ->> d.name, 'timestamptz')
                 when 'uuid' then pg_input_is_valid(e.params ->> d.name, 'uuid')
                 when 'list' then jsonb_typeof(e.params -> d.name) = 'array'
             end

@@ -41,11 +41,14 @@ as $$
 declare
     v_email jobs.emails := jobs.held_email(job_id, lease);
     v_category text;
+    v_optional jsonb;
 begin
     if v_email.status is distinct from 'queued' then
         return null;
     end if;
-    select t.category into v_category from jobs.email_templates as t where t.template = v_email.template;
+    select t.category, coalesce((select jsonb_object_agg(k.name, null) from jsonb_object_keys(t.params) as k (name)), '{}')
+    into v_category, v_optional
+    from jobs.email_templates as t where t.template = v_email.template;
     if v_category is not null and exists (select from jobs.bounced_addresses as b where b.address = v_email."to") then
         perform jobs.end_emails(array[v_email.id], 'withdrawn', 'This address has bounced before.');
         return null;
@@ -56,7 +59,8 @@ begin
     where e.id = v_email.id
     returning e.message_id into v_email.message_id;
     return jsonb_build_object(
-        'template', v_email.template, 'to', v_email."to", 'params', v_email.params, 'message_id', v_email.message_id,
+        'template', v_email.template, 'to', v_email."to", 'params', v_optional || v_email.params,
+        'message_id', v_email.message_id,
         'unsubscribe_token', case when v_category is not null then v_email.unsubscribe_token end
     );
 end
@@ -104,6 +108,25 @@ end
 $$;
 comment on function edge.bounce_email(bigint, bigint, text, boolean) is
 'The mail server refuses the mail for good, and perhaps its address: ends mail and job in one transaction, so that it is not tried again. Definer because the worker may not write the outbox.';
+
+create function jobs.withdraw_dropped_email()
+returns trigger
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+    perform jobs.end_emails(array[(new.payload ->> 'email_id')::uuid], 'withdrawn', 'Its job was dropped.');
+    return null;
+end
+$$;
+comment on function jobs.withdraw_dropped_email() is 'A mail whose job was dropped for good is not on its way any more.';
+
+create trigger _100_withdraw_dropped_email
+after insert or update of outcome on jobs.finished
+for each row
+when (new.kind = 'jobs.send_email' and new.outcome = 'dropped')
+execute function jobs.withdraw_dropped_email();
 
 insert into jobs.kinds (kind, handler, max_attempts, backoff_seconds, max_backoff_seconds, description) values
 ('jobs.send_email', 'python', 100, 5, 3600, 'Sends one mail of the outbox; tries for about three days.');

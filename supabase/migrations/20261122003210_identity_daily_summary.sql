@@ -142,6 +142,7 @@ declare
     v_run_id uuid;
     v_users uuid[];
     v_wanting uuid[];
+    v_deliverable uuid[];
     v_staged integer;
     v_late integer;
     v_failed integer;
@@ -166,9 +167,20 @@ begin
             select from identity.unsubscriptions as u where u.user_id = w.id and u.category = 'daily_summary'
         )
     );
+    -- Known beforehand, so that many of them do not look like a fault of ours.
+    insert into public.job_run_failures (run_id, subject, error)
+    select v_run_id, 'user ' || p.id, 'no address that mail can be sent to'
+    from public.profiles as p
+    where p.id = any (v_wanting) and not core.is_email(lower(p.email));
+    v_deliverable := array(
+        select p.id from public.profiles as p
+        where p.id = any (v_wanting) and core.is_email(lower(p.email))
+        order by p.id
+    );
+
     -- 24 hours, not a day, which some time zones make longer.
     perform identity.summarize_activity(v_run_id, v_slot - interval '24 hours', v_slot, v_users);
-    v_staged := identity.stage_summaries(v_run_id, v_slot, v_wanting);
+    v_staged := identity.stage_summaries(v_run_id, v_slot, v_deliverable);
     delete from identity.activity_summaries as a where a.run_id = v_run_id;
 
     v_late := identity.withdraw_late_summaries(v_slot, v_wanting);
@@ -176,6 +188,7 @@ begin
     return jsonb_strip_nulls(jsonb_build_object(
         'users', cardinality(v_users), 'staged', v_staged - v_late,
         'unsubscribed', cardinality(v_users) - cardinality(v_wanting) + v_late, 'failed', v_failed,
+        'mailed_before', nullif(cardinality(v_wanting) - v_staged - v_failed, 0),
         'error', case when v_failed > 0 then format('%s users failed: see job_run_failures.', v_failed) end
     ));
 end

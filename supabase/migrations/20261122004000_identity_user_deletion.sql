@@ -109,6 +109,7 @@ begin
     set name = 'Deleted', data = '{}', deleted_at = coalesce(p.deleted_at, now())
     where p.user_id = old.id and p.organization_id is null;
 
+    delete from jobs.bounced_addresses as b where b.address = lower(old.email);
     delete from core.idempotency_keys as k where k.user_id = old.id;
     update public.profiles as p
     set email = null, name = null, role = 'user', deleted_at = now()

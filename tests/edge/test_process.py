@@ -22,7 +22,7 @@ def test_bad_settings_end_in_one_message_and_exit_code_2() -> None:
     assert outcome.returncode == 2
     assert outcome.stdout == ""
     headline, *problems = outcome.stderr.splitlines()
-    assert headline == "The edge cannot start:"
+    assert headline == "Cannot start:"
     assert sorted(problem.split()[0] for problem in problems) == [
         "EDGE_DATABASE_URL",
         "EDGE_PORT",

@@ -22,6 +22,8 @@ class MailServer:
 
     url: str = ""
     taken: list[EmailMessage] = field(default_factory=list)
+    raw: list[bytes] = field(default_factory=list)
+    """The same as they came over the wire."""
     sessions: set[int] = field(default_factory=set)
     refusals: list[str] = field(default_factory=list)
     """Answers to the next recipients, used up one by one."""
@@ -41,6 +43,7 @@ class MailServer:
         if self.data_refusals:
             return self.data_refusals.pop(0)
         assert isinstance(envelope.content, bytes)
+        self.raw.append(envelope.content)
         message = message_from_bytes(envelope.content, policy=default)
         assert isinstance(message, EmailMessage)
         self.taken.append(message)
@@ -59,7 +62,7 @@ def bodies(mail: EmailMessage) -> tuple[str, str]:
 def mail_server() -> Iterator[MailServer]:
     server = MailServer()
     port = free_port()
-    controller = Controller(server, hostname="127.0.0.1", port=port)
+    controller = Controller(server, hostname="127.0.0.1", port=port, enable_SMTPUTF8=True)
     server.url = f"smtp://127.0.0.1:{port}"
     controller.start()
     try:

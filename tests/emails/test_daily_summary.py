@@ -43,9 +43,7 @@ def test_a_pro_user_is_mailed_once_a_day_until_they_unsubscribe(
     for body in bodies(mails[grace.email]):
         assert "nothing changed" in body
         assert "Write note G" not in body
-    (run,) = queue.world.as_dba(
-        "select status, counts from public.job_runs where schedule = 'daily_summary'"
-    )
+    (run,) = queue.world.as_dba("select status, counts from public.job_runs where schedule = 'daily_summary'")
     assert run["status"] == "done"
     assert run["counts"] == {"users": 2, "staged": 2, "unsubscribed": 0, "failed": 0}
 

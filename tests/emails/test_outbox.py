@@ -21,6 +21,9 @@ from tests.jobs.queueing import Queue
         ("dedupe_key", {"dedupe_key": "x" * 201}),
         ("params.changed_at", {"params": {}}),
         ("params.changed_at", {"params": {"changed_at": "yesterday"}}),
+        ("params.changed_at", {"params": {"changed_at": "9999-99-99T99:99"}}),
+        ("to", {"to": "a(b)@example.com"}),
+        ("to", {"to": "a[b@example.com"}),
         ("params.changed_at", {"params": {"changed_at": 5}}),
         ("params.more", {"params": {"changed_at": MOMENT, "more": 1}}),
         ("params", {"params": []}),
@@ -124,3 +127,19 @@ def test_nobody_but_the_queue_sees_the_outbox(queue: Queue, read: LiteralString)
             caller.rows(read)
     with refused("42501"):
         queue.call(read)
+
+
+def test_a_parameter_that_may_be_null_may_be_left_out(queue: Queue) -> None:
+    queue.world.as_dba(
+        "insert into jobs.email_templates values ('greeting', null, '{\"name\": \"text?\"}', 'a test')"
+    )
+    stage(queue, template="greeting", params={})
+    assert start(queue)["params"] == {"name": None}
+
+
+def test_a_mail_whose_job_is_dropped_is_withdrawn(queue: Queue) -> None:
+    id_ = stage(queue)
+    (job,) = queue.world.as_dba("select id from jobs.queue")
+    queue.world.as_dba("select jobs.drop(%s, 'a test')", job["id"])
+    row = email(queue, id_)
+    assert (row["status"], row["to"]) == ("withdrawn", None)

@@ -5,6 +5,7 @@ import signal
 
 import pytest
 
+from edge.emails.smtp import BouncedError
 from tests.acting import refused
 from tests.emails.mail_server import MailServer, bodies
 from tests.emails.outbox import MOMENT, email, send_all, sending, stage
@@ -178,3 +179,65 @@ def test_what_people_name_things_stays_text(queue: Queue, server: MailServer) ->
         assert "{{ token }}" in content
         assert not re.search(r"evil\.example|http://evil", content), "a link"
     assert f"https://app.example.com/invitations/accept?token={'f' * 64}" in text
+
+
+HEADERS = {
+    "Received", "X-Peer", "X-MailFrom", "X-RcptTo", "From", "To", "Subject", "Date", "Message-ID",
+    "Auto-Submitted", "MIME-Version", "Content-Type",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "=?utf-8?q?=0D=0AReply-To=3A_evil=40evil=2Eexample?=",
+        "=?utf-8?q?=0D=0AX=3Ay=0D=0A=0D=0AReset=3A_https=3A//evil=2Eexample/?=",
+        "=?utf-8?b?DQpCY2M6IGV2ZUBldmlsLmV4YW1wbGU=?=",
+        "Ünïcode " * 20,
+    ],
+)
+def test_a_name_writes_no_headers_and_no_body(queue: Queue, server: MailServer, name: str) -> None:
+    params = {"organization": name, "inviter": name, "role": "member", "token": "t", "expires_at": MOMENT}
+    stage(queue, template="organization_invitation", params=params)
+    send_all(queue, server)
+    (mail,) = server.taken
+    assert set(mail.keys()) <= HEADERS
+    assert mail.is_multipart()
+    head, _, _ = server.raw[0].partition(b"\r\n\r\n")
+    assert not re.search(rb"(?mi)^(reply-to|bcc|x:y|reset)", head)
+    assert "evil.example" not in mail["Subject"]
+
+
+def test_the_link_of_a_header_travels_as_it_is(queue: Queue, server: MailServer) -> None:
+    """Mail programs do not decode it."""
+    queue.world.as_dba(
+        "update jobs.email_templates set category = 'news' where template = 'password_changed'"
+    )
+    id_ = stage(queue)
+    token = email(queue, id_)["unsubscribe_token"]
+    send_all(queue, server)
+    line = f"List-Unsubscribe: <https://edge.example.com/unsubscribe?token={token}>"
+    assert line.encode() in server.raw[0].splitlines()
+
+
+def test_whatever_a_server_refuses_with_the_refusal_counts(queue: Queue, server: MailServer) -> None:
+    """Its words are kept, but not the address, which must not outlive its owner."""
+    server.refusals.append("550 5.1.1 no\0body is <ada@example.com>")
+    id_ = stage(queue)
+    send_all(queue, server)
+    row = email(queue, id_)
+    assert row["status"] == "bounced"
+    assert "is <<address>>" in row["reason"]
+
+
+def test_an_answer_that_is_no_utf_8_can_be_kept() -> None:
+    as_received = b"5.1.1 Empf\xe4nger".decode(errors="surrogateescape")
+    assert str(BouncedError(550, as_received, address_is_dead=True)).encode() == b"550 5.1.1 Empf?nger"
+
+
+def test_an_address_beyond_ascii_is_written_to(queue: Queue, server: MailServer) -> None:
+    stage(queue, to="grüße@example.com")
+    send_all(queue, server)
+    (mail,) = server.taken
+    assert "grüße@example.com" in server.raw[0].decode()
+    assert mail["Subject"] == "Your password at Groundwork was changed"

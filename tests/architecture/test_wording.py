@@ -62,3 +62,32 @@ def test_a_subject_is_one_line_whatever_it_is_made_of(wording: Wording, organiza
         "expires_at": "2026-01-01T00:00:00+00:00",
     }
     assert "\n" not in wording.render("organization_invitation", params, unsubscribe_url=None).subject
+
+
+def test_mail_with_a_category_says_how_to_unsubscribe(world: World) -> None:
+    rows = world.as_dba("select template from jobs.email_templates where category is not null")
+    assert rows
+    for row in rows:
+        text, html = ((WORDING / f"{row['template']}.{kind}").read_text() for kind in ("txt", "html"))
+        assert "{{ unsubscribe_url }}" in text, row["template"]
+        assert '{% extends "layout.html" %}' in html, row["template"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "shown"),
+    [
+        ("v1.0 e.g. this", "v1.0 e.\N{WORD JOINER}g. this"),
+        ("www.evil.example", "www.\N{WORD JOINER}evil.\N{WORD JOINER}example"),
+        ("http://1.2.3.4/x", "http:\N{WORD JOINER}//1.2.3.4/x"),
+        (
+            "evil.भारत 💩.la a@b.co",
+            "evil.\N{WORD JOINER}भारत 💩.\N{WORD JOINER}la a@\N{WORD JOINER}b.\N{WORD JOINER}co",
+        ),
+        ("x" * 81, "x" * 79 + "…"),
+        (None, ""),
+    ],
+)
+def test_what_people_typed_is_cut_and_never_a_link(wording: Wording, typed: str | None, shown: str) -> None:
+    params = {"organization": "o", "inviter": typed, "role": "r", "token": "t", "expires_at": "2026-01-01"}
+    text = wording.render("organization_invitation", params, unsubscribe_url=None).text
+    assert text.startswith(f"{shown or 'Somebody'} invites you")
