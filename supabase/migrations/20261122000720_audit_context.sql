@@ -68,6 +68,12 @@ begin
             jsonb_build_object('field', 'action')
         );
     end if;
+    if action = 'retire_month' then
+        perform core.fail(
+            'validation_failed', 'Retirements are recorded by audit.retire_month alone.',
+            jsonb_build_object('field', 'action', 'rule', 'retirements_are_not_told')
+        );
+    end if;
     insert into audit.actions (action, detail) values (record.action, coalesce(record.detail, '{}'));
 end
 $$;

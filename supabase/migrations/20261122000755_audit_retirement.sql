@@ -19,8 +19,10 @@ declare
     v_name text := to_char(v_month, '"log_"YYYY_MM');
     v_oldest text;
     v_verdict audit.verdict;
-    v_rows bigint;
+    v_ids int8multirange;
+    v_first record;
     v_last record;
+    v_from_seal bigint;
     v_seal bigint;
 begin
     perform core.valid(month is not null, 'month', 'given');
@@ -42,24 +44,41 @@ begin
         perform core.fail('invalid_state', 'The log is not as it was sealed.', jsonb_build_object('rule', 'log_is_proven', 'finding', v_verdict.finding));
     end if;
 
-    execute format('select count(*) from audit.%I', v_name) into v_rows;
+    execute format('select coalesce(range_agg(int8range(l.id, l.id + 1)), ''{}'') from audit.%I as l', v_name) into v_ids;
+    execute format('select l.transaction_id, l.id from audit.%I as l order by l.transaction_id, l.id limit 1', v_name)
+    into v_first;
     execute format('select l.transaction_id, l.id from audit.%I as l order by l.transaction_id desc, l.id desc limit 1', v_name)
     into v_last;
-    if v_rows > 0 then
-        select min(s.id) into v_seal
-        from audit.seals as s
-        where (s.through_transaction, s.through_id) >= (v_last.transaction_id, v_last.id);
+    if not isempty(v_ids) then
+        select
+            min(s.id) filter (where (s.through_transaction, s.through_id) >= (v_first.transaction_id, v_first.id)),
+            min(s.id) filter (where (s.through_transaction, s.through_id) >= (v_last.transaction_id, v_last.id))
+        into v_from_seal, v_seal
+        from audit.seals as s;
         if v_seal is null then
             perform core.fail('invalid_state', 'Seal the log first.', jsonb_build_object('rule', 'month_is_sealed'));
         end if;
     end if;
 
-    perform audit.record(
-        'retire_month', jsonb_build_object('partition', v_name, 'rows', v_rows, 'through_seal', v_seal)
-    );
+    -- What this month says of months before it is said again, or their rows would be missed with it.
+    insert into audit.actions (action, detail)
+    select 'retire_month', l.changes
+    from audit.log as l
+    where l.tableoid = format('audit.%I', v_name)::regclass and l.action = 'retire_month' and l.table_name is null
+    order by l.id;
+
+    insert into audit.actions (action, detail)
+    select
+        'retire_month',
+        jsonb_build_object(
+            'partition', v_name, 'at', audit.instant(now()), 'by', coalesce(c.actor, c.user_id::text, c.database_role),
+            'rows', r.row_count, 'ids', v_ids, 'from_seal', v_from_seal, 'through_seal', v_seal, 'digest', r.digest
+        )
+    from audit.context as c
+    cross join audit.sealed_rows(v_ids, v_from_seal, v_seal) as r;
     execute format('alter table audit.log detach partition audit.%I', v_name);
     return v_seal;
 end
 $$;
 comment on function audit.retire_month(date) is
-'For DBAs: takes the oldest month out of the log once it is over, sealed and proven, and records that. Its table stays under its name to be exported and dropped. Returns the last seal that covers a row of it; up to there audit.verify no longer misses rows, and still proves those that are left.';
+'For DBAs: takes the oldest month out of the log once it is over, sealed and proven, and records that. Its table stays under its name to be exported and dropped. Returns the last seal that covers a row of it; audit.verify no longer misses exactly these rows, lists the month, and is content once the record of it is sealed.';

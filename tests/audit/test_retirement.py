@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import json
+from typing import LiteralString
+
 import psycopg
 import pytest
 from psycopg import sql
+from psycopg.types.json import Jsonb
 
 from tests.acting import World, refused
 from tests.audit.log import seal_all, tamper, verdict
 from tests.audit.verifier import verify
 
 JANUARY = "select audit.retire_month('2026-01-15')"
+FEBRUARY = "select audit.retire_month('2026-02-01')"
+
+
+# A retired row comes back, exactly as it was.
+RETURNED: LiteralString = (
+    "insert into audit.log overriding system value select * from audit.log_2026_01 where id = 5"
+)
 
 
 @pytest.fixture
@@ -24,8 +35,9 @@ def old(world: World) -> World:
                 f"alter table audit.log attach partition audit.log_2026_{month}"
                 f" for values from ('2026-{month}-01T00:00:00Z') to ('2026-{following}-01T00:00:00Z')"
             )
-    for number in range(12):
-        world.as_dba("select audit.record('work', jsonb_build_object('number', %s::int))", number)
+    with psycopg.connect(world.database_url, autocommit=True) as connection:
+        for number in range(12):
+            connection.execute("select audit.record('work', jsonb_build_object('number', %s::int))", [number])
     tamper(
         world,
         "update audit.log set at = '2026-01-31T12:00:00Z' where id <= 5",
@@ -35,6 +47,11 @@ def old(world: World) -> World:
     return world
 
 
+def retired(world: World) -> list[tuple[str, int, str, int]]:
+    """What the verdict says is not there."""
+    return [(m["partition"], m["rows"], m["by"], m["row_id"]) for m in verdict(world)["retired"]]
+
+
 def test_a_retired_month_is_out_of_the_log_and_its_table_is_left(old: World) -> None:
     head = verdict(old)["head"]
     assert old.as_dba(JANUARY) == [{"retire_month": 2}]
@@ -42,14 +59,50 @@ def test_a_retired_month_is_out_of_the_log_and_its_table_is_left(old: World) -> 
     assert old.as_dba("select count(*) from audit.log_2026_01") == [{"count": 5}]
     old.as_dba("drop table audit.log_2026_01")
 
+    assert (verdict(old, head)["finding"], verdict(old)["row_id"]) == ("retirement_unsealed", 13)
+    with refused("invalid_state", rule="log_is_proven", finding="retirement_unsealed"):
+        old.as_dba(FEBRUARY)
     seal_all(old)
     state = verdict(old, head)
     assert (state["finding"], state["from_seal"], state["unsealed_rows"]) == ("ok", 3, 0)
     (row,) = old.as_dba("select changes from audit.log where action = 'retire_month'")
-    assert row["changes"] == {"partition": "log_2026_01", "rows": 5, "through_seal": 2}
+    assert row["changes"] | {"at": None, "digest": None} == {
+        "partition": "log_2026_01",
+        "at": None,
+        "by": "postgres",
+        "rows": 5,
+        "ids": "{[1,6)}",
+        "from_seal": 1,
+        "through_seal": 2,
+        "digest": None,
+    }
+    assert [retired(old)] == [[("log_2026_01", 5, "postgres", 13)]]
+    assert verify(old.database_url) == (state["head"], ["log_2026_01"])
 
-    assert old.as_dba("select audit.retire_month('2026-02-01')") == [{"retire_month": 4}]
-    assert (verdict(old, head)["finding"], verdict(old)["from_seal"]) == ("ok", 5)
+    assert old.as_dba(FEBRUARY) == [{"retire_month": 4}]
+    seal_all(old)
+    state = verdict(old, head)
+    assert (state["finding"], state["from_seal"]) == ("ok", 5)
+    assert [month for month, *_ in retired(old)] == ["log_2026_01", "log_2026_02"]
+    assert verify(old.database_url) == (state["head"], ["log_2026_01", "log_2026_02"])
+
+
+def test_a_retirement_outlives_the_month_in_which_it_was_recorded(old: World) -> None:
+    old.as_dba(JANUARY)
+    tamper(old, "update audit.log set at = '2026-02-03T12:00:00Z' where id = 13")
+    tamper(
+        old,
+        'update audit.log set changes = changes || \'{"at": "2026-02-03T12:00:00Z"}\' where id = 13',
+    )
+    seal_all(old)
+    told = retired(old)
+    assert verdict(old)["finding"] == "ok"
+    old.as_dba(FEBRUARY)
+    seal_all(old)
+    state = verdict(old)
+    assert (state["finding"], [month for month, *_ in retired(old)]) == ("ok", ["log_2026_01", "log_2026_02"])
+    assert retired(old)[0][:3] == told[0][:3], "who retired it, as it was said first"
+    assert verify(old.database_url) == (state["head"], ["log_2026_01", "log_2026_02"])
 
 
 def test_an_export_is_proven_by_the_seals_that_stay(old: World) -> None:
@@ -68,16 +121,155 @@ def test_an_export_is_proven_by_the_seals_that_stay(old: World) -> None:
         ("update audit.log set changes = '{}' where id = 6", "row_changed", 6),
         ("update audit.log set transaction_id = '99999999' where id = 6", "row_changed", 6),
         ("delete from audit.log where id = 7", "row_removed", 7),
-        ("delete from audit.log where id = 6", "ok", None),
+        ("delete from audit.log where id = 6", "row_removed", 6),
+        ("delete from audit.log where id > 5 and id < 13", "row_removed", 6),
+        ("delete from audit.log where action = 'retire_month'", "row_removed", 1),
+        ('update audit.log set changes = changes || \'{"ids": "{[1,7)}"}\' where id = 13', "row_removed", 1),
+        (RETURNED, "row_inserted", 5),
     ],
 )
-def test_what_is_left_is_still_proven(old: World, statement: str, finding: str, row_id: int | None) -> None:
-    """But for the removal of rows that share a seal with retired ones: from_seal says where that ends."""
+def test_what_is_left_is_still_proven(
+    old: World, statement: LiteralString, finding: str, row_id: int
+) -> None:
+    """Also the rows that share a seal with retired ones."""
     old.as_dba(JANUARY)
     seal_all(old)
     tamper(old, statement)
     assert (verdict(old)["finding"], verdict(old)["row_id"]) == (finding, row_id)
-    assert verdict(old)["from_seal"] == 3
+    with pytest.raises(AssertionError):
+        verify(old.database_url)
+
+
+ALL_BUT_IT: LiteralString = "delete from audit.log where id <= 12"
+FIRST_TWO: LiteralString = "delete from audit.log where id <= 2"
+THREE: LiteralString = "delete from audit.log where id <= 3"
+
+# What hides everything, hides a single row, breaks audit.verify, or says nothing at all.
+CRUDE: list[tuple[str, LiteralString | None, str, int]] = [
+    ('{"through_seal": 999999}', ALL_BUT_IT, "row_removed", 1),
+    ('{"through_seal": 1}', "delete from audit.log where id = 2", "row_removed", 2),
+    ('{"through_seal": "x"}', None, "retirement_unproven", 13),
+    ("{}", None, "retirement_unproven", 13),
+    ("[]", None, "retirement_unproven", 13),
+    ("null", None, "retirement_unproven", 13),
+]
+
+# Right, but for this; and which rows are not there.
+SUBTLE: list[tuple[str, LiteralString | None, str, int]] = [
+    ("{}", None, "row_inserted", 1),
+    ("{}", THREE, "row_removed", 3),
+    ('{"ids": "{(,)}"}', None, "retirement_unproven", 13),
+    ('{"ids": "{[-9223372036854775808,9223372036854775807)}"}', None, "retirement_unproven", 13),
+    ('{"ids": "{[1,3)"}', None, "retirement_unproven", 13),
+    ('{"rows": 1e99}', None, "retirement_unproven", 13),
+    ('{"at": "tomorrow, perhaps"}', None, "retirement_unproven", 13),
+    ('{"partition": "log_0000_00"}', None, "retirement_unproven", 13),
+    ('{"rows": 3}', FIRST_TWO, "row_removed", 1),
+    ('{"ids": "{[1,4)}"}', THREE, "row_removed", 1),
+    ('{"digest": "00"}', FIRST_TWO, "row_removed", 1),
+    ('{"digest": null}', FIRST_TWO, "row_removed", 1),
+    ('{"by": null}', FIRST_TWO, "row_removed", 1),
+    ('{"through_seal": 9}', FIRST_TWO, "row_removed", 1),
+    ('{"from_seal": 2, "through_seal": 1}', FIRST_TWO, "row_removed", 1),
+    ('{"at": "2025-11-30T00:00:00Z"}', FIRST_TWO, "row_removed", 1),
+    ('{"at": "infinity"}', FIRST_TWO, "row_removed", 1),
+    ('{"partition": "log_2026_02"}', FIRST_TWO, "row_removed", 1),
+]
+
+HONEST: LiteralString = """
+    select jsonb_build_object(
+        'partition', 'log_2025_11', 'at', '2026-01-05T00:00:00Z', 'by', 'postgres', 'rows', r.row_count,
+        'ids', '{[1,3)}', 'from_seal', 1, 'through_seal', 1, 'digest', r.digest
+    ) as content
+    from audit.sealed_rows('{[1,3)}', 1, 1) as r
+"""
+
+
+def forge(world: World, **but: object) -> None:
+    """A retirement of the rows 1 and 2 that says all the right things, but for these."""
+    write(world, world.as_dba(HONEST)[0]["content"] | but)
+
+
+def write(world: World, content: object) -> None:
+    """A retirement by an owner with triggers off, in the place of a row that audit.record wrote."""
+    world.as_dba("select audit.record('fresh')")
+    with psycopg.connect(world.database_url) as connection:
+        connection.execute("alter table audit.log disable trigger user")
+        connection.execute(
+            "update audit.log set action = 'retire_month', changes = %s where action = 'fresh'",
+            [Jsonb(content)],
+        )
+        connection.execute("alter table audit.log enable trigger user")
+
+
+def assert_found(world: World, statement: LiteralString | None, finding: str, row_id: int) -> None:
+    seal_all(world)
+    if statement:
+        tamper(world, statement)
+    state = verdict(world)
+    assert (state["finding"], state["row_id"]) == (finding, row_id)
+    with pytest.raises(AssertionError):
+        verify(world.database_url)
+
+
+@pytest.mark.parametrize(("content", "statement", "finding", "row_id"), CRUDE)
+def test_a_crude_forgery_is_not_believed(
+    old: World, content: str, statement: LiteralString | None, finding: str, row_id: int
+) -> None:
+    write(old, json.loads(content))
+    assert_found(old, statement, finding, row_id)
+
+
+@pytest.mark.parametrize(("content", "statement", "finding", "row_id"), SUBTLE)
+def test_a_subtle_forgery_is_not_believed(
+    old: World, content: str, statement: LiteralString | None, finding: str, row_id: int
+) -> None:
+    forge(old, **json.loads(content))
+    assert_found(old, statement, finding, row_id)
+
+
+def test_a_perfect_forgery_is_listed_and_proves_nothing_before_it_is_sealed(old: World) -> None:
+    head = verdict(old)["head"]
+    forge(old)
+    tamper(old, "delete from audit.log where id <= 2")
+    assert (verdict(old, head)["finding"], verdict(old)["row_id"]) == ("retirement_unsealed", 13)
+    with pytest.raises(AssertionError):
+        verify(old.database_url)
+
+    seal_all(old)
+    assert verdict(old, head)["finding"] == "ok", "an owner can retire what he likes"
+    assert retired(old) == [("log_2025_11", 2, "postgres", 13)], "but not unseen"
+    assert verify(old.database_url)[1] == ["log_2025_11"]
+
+
+def test_a_retirement_does_not_cover_what_was_sealed_with_it(old: World) -> None:
+    """Nor itself: whoever forges one has to leave it in the log, under a seal of its own."""
+    forge(old, ids="{[13,14)}", rows=1, from_seal=5, through_seal=5)
+    seal_all(old)
+    assert (verdict(old)["finding"], verdict(old)["row_id"]) == ("retirement_unproven", 13)
+
+
+def test_a_month_is_retired_once(old: World) -> None:
+    old.as_dba(JANUARY)
+    forge(old, partition="log_2026_01", at="2026-02-03T00:00:00Z")
+    seal_all(old)
+    assert (verdict(old)["finding"], verdict(old)["row_id"]) == ("retirement_unproven", 14)
+    with pytest.raises(AssertionError):
+        verify(old.database_url)
+
+
+def test_only_retiring_records_retirements(world: World) -> None:
+    with refused("validation_failed", field="action", rule="retirements_are_not_told"):
+        world.as_dba("select audit.record('retire_month', '{\"through_seal\": 999999}')")
+
+
+def test_what_was_retired_before_the_proven_seal_is_listed_and_not_read(old: World) -> None:
+    old.as_dba(JANUARY)
+    seal_all(old)
+    old.as_dba("select audit.record('fresh')")
+    seal_all(old)
+    state = old.as_dba("select * from audit.verify(null, 6)")[0]
+    assert (state["finding"], state["from_seal"], state["retired"][0]["rows"]) == ("ok", 6, 5)
 
 
 def test_only_what_is_over_oldest_proven_and_sealed_is_retired(old: World) -> None:
@@ -123,7 +315,7 @@ def test_the_chain_is_carried_over_a_logical_restore(old: World, another_world: 
         "select setval(pg_get_serial_sequence('audit.log', 'id'), (select max(id) from audit.log))"
     )
     assert verdict(another_world, head) == verdict(old, head)
-    assert verify(another_world.database_url) == head
+    assert verify(another_world.database_url) == (head, [])
 
     another_world.as_dba("select audit.record('later')")
     seal_all(another_world)
