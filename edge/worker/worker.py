@@ -151,6 +151,7 @@ class Worker:
             reason = f"this worker has no handler for {job.kind}"
             return await self._report(job, lambda: self._queue.retry_later(job, reason, 30)), reason
         try:
+            _ = job.payload  # one that cannot be read fails before any work is done
             async with asyncio.timeout(self._settings.job_timeout):
                 result = await handler(job, self._caller)
         except RetryLater as later:

@@ -1,0 +1,23 @@
+"""What one job, kind or schedule does wrong is its own failure: the workers go on."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.jobs.queueing import Queue
+from tests.worker.process import eventually, worker
+
+DEEP = '{"n": ' + "[" * 1500 + "]" * 1500 + "}"
+LONG = '{"n": ' + "9" * 5001 + "}"
+
+
+@pytest.mark.parametrize("payload", [DEEP, LONG])
+def test_a_payload_that_cannot_be_read_fails_alone(queue: Queue, payload: str) -> None:
+    (row,) = queue.world.as_dba("select jobs.enqueue('test.python', %s) as id", payload)
+    queue.stage_effects(3)
+    with worker(queue, "tests.worker.doomed", "never", "sound"):
+        eventually(lambda: queue.states() == {row["id"]: "dead"}, "the worker does not go on")
+    assert queue.effects() == [1, 2, 3]
+    (job,) = queue.world.as_dba("select attempts, reason from jobs.overview where id = %s", row["id"])
+    assert job["attempts"] == 3
+    assert "Error" in job["reason"]
