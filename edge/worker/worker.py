@@ -19,7 +19,7 @@ from edge.request_id import identified
 from edge.worker.completions import Completions
 from edge.worker.job import Finished, Handler, Job, RetryLater
 from edge.worker.monitor import Monitor
-from edge.worker.persistence import Unavailable, until_heard
+from edge.worker.persistence import Unanswered, until_heard
 from edge.worker.queue import Outcome, Queue
 from edge.worker.settings import WorkerSettings
 
@@ -88,7 +88,7 @@ class Worker:
                 continue
             try:
                 jobs = await self._queue.claim(room)
-            except Unavailable as error:
+            except Unanswered as error:
                 _log.warning("cannot_claim", reason=f"{type(error).__name__}: {error}")
                 jobs = []
             else:
@@ -191,7 +191,7 @@ class Worker:
                 continue
             try:
                 lost = await self._queue.heartbeat(jobs)
-            except Unavailable as error:
+            except Unanswered as error:
                 _log.warning("no_heartbeat", reason=f"{type(error).__name__}: {error}")
                 continue
             for job in jobs:
@@ -204,12 +204,14 @@ class Worker:
         while True:
             try:
                 counts = await self._queue.reap()
-                self._monitor.observe(await self._queue.health())
-            except Unavailable as error:
-                _log.warning("cannot_reap", reason=f"{type(error).__name__}: {error}")
-            else:
                 if counts["again"] or counts["dead"]:
                     _log.warning("reaped", **counts)
+            except Unanswered as error:
+                _log.warning("cannot_reap", reason=f"{type(error).__name__}: {error}")
+            try:  # apart, because it is what shows that nobody reaps
+                self._monitor.observe(await self._queue.health())
+            except Unanswered as error:
+                _log.warning("no_health", reason=f"{type(error).__name__}: {error}")
             await asyncio.sleep(REAP_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311
 
     async def _finish_or_release(self) -> None:
@@ -224,7 +226,7 @@ class Worker:
             try:
                 async with asyncio.timeout(_RELEASE_TIMEOUT):
                     await self._queue.release(list(unfinished))
-            except (*Unavailable, TimeoutError) as error:
+            except (*Unanswered, TimeoutError) as error:
                 _log.warning("not_released", jobs=len(unfinished), reason=f"{type(error).__name__}: {error}")
         _log.info("stopped", released=len(unfinished))
 

@@ -65,9 +65,12 @@ begin
         limit 1000
         for update skip locked
     loop
-        select k.* into strict v_kind from jobs.kinds as k where k.kind = v_job.kind;
+        select k.* into v_kind from jobs.kinds as k where k.kind = v_job.kind;
         v_job.lost_leases := v_job.lost_leases + 1;
-        if v_job.lost_leases >= v_kind.max_lost_leases then
+        if v_kind.kind is null then
+            perform jobs.bury(v_job, 'dead', 'Nobody declares this kind any more.', null, interval '90 days');
+            v_dead := v_dead + 1;
+        elsif v_job.lost_leases >= v_kind.max_lost_leases then
             perform jobs.bury(
                 v_job, 'dead', format('%s workers vanished while they had this job', v_job.lost_leases), null,
                 interval '90 days'

@@ -21,3 +21,16 @@ def test_a_payload_that_cannot_be_read_fails_alone(queue: Queue, payload: str) -
     (job,) = queue.world.as_dba("select attempts, reason from jobs.overview where id = %s", row["id"])
     assert job["attempts"] == 3
     assert "Error" in job["reason"]
+
+
+def test_a_worker_outlives_every_error_of_its_queue(queue: Queue) -> None:
+    for function in ("reap", "queue_health"):
+        queue.world.as_dba(
+            "create or replace function edge." + function + "() returns jsonb language plpgsql"
+            " security definer set search_path = '' as $$ begin return to_jsonb(1 / 0); end $$"
+        )
+    with worker(queue, "tests.worker.doomed", "never", "sound") as process:
+        for expected in ([1], [1, 1], [1, 1, 1]):
+            queue.stage_effects(1)
+            eventually(lambda e=expected: queue.effects() == e, "no longer at work")  # type: ignore[misc]
+        assert process.poll() is None
