@@ -33,6 +33,7 @@ REAP_SECONDS: Final = 5.0
 _GATHER = 0.002  # slots that become free together are filled by one claim
 _HEARTBEATS_PER_LEASE = 3
 _RELEASE_TIMEOUT = 5.0
+_CANCEL_TIMEOUT = 1.0
 
 _log = structlog.get_logger("edge.worker")
 
@@ -65,21 +66,21 @@ class Worker:
             asyncio.create_task(self._keep_leases()),
             asyncio.create_task(self._reap()),
         ]
+        for task in background:
+            task.add_done_callback(lambda _: stopping.set())  # a loop that ended is a fault: end with it
         try:
-            await self._take(stopping, background)
+            await self._take(stopping)
             await self._finish_or_release()
-        finally:
             for task in background:
-                task.cancel()
-            await asyncio.gather(*background, return_exceptions=True)
+                if task.done():
+                    task.result()
+        finally:
+            await cancelled(*background)
 
-    async def _take(self, stopping: asyncio.Event, background: list[asyncio.Task[None]]) -> None:
+    async def _take(self, stopping: asyncio.Event) -> None:
         stop = asyncio.create_task(stopping.wait())
         pause = BUSY_PAUSE
         while not stopping.is_set():
-            for task in background:
-                if task.done():
-                    task.result()  # a loop that ended is a fault: end with it
             room = self._settings.concurrency - len(self._held)
             if room <= 0:
                 self._room.clear()
@@ -219,9 +220,7 @@ class Worker:
         if self._held:
             await asyncio.wait(list(self._held.values()), timeout=self._settings.grace_seconds)
         unfinished = dict(self._held)
-        for task in unfinished.values():
-            task.cancel()
-        await asyncio.gather(*unfinished.values(), return_exceptions=True)
+        await cancelled(*unfinished.values())
         if unfinished:
             try:
                 async with asyncio.timeout(_RELEASE_TIMEOUT):
@@ -229,6 +228,17 @@ class Worker:
             except (*Unanswered, TimeoutError) as error:
                 _log.warning("not_released", jobs=len(unfinished), reason=f"{type(error).__name__}: {error}")
         _log.info("stopped", released=len(unfinished))
+
+
+async def cancelled(*tasks: asyncio.Task[Any] | None) -> bool:
+    """Cancel these and say whether they ended soon; cancellation can get lost inside of a library."""
+    ending = [task for task in tasks if task]
+    for task in ending:
+        task.cancel()
+    if not ending:
+        return True
+    _, pending = await asyncio.wait(ending, timeout=_CANCEL_TIMEOUT)
+    return not pending
 
 
 async def _first(*tasks: asyncio.Task[Any]) -> None:

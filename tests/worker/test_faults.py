@@ -34,3 +34,17 @@ def test_a_worker_outlives_every_error_of_its_queue(queue: Queue) -> None:
             queue.stage_effects(1)
             eventually(lambda e=expected: queue.effects() == e, "no longer at work")  # type: ignore[misc]
         assert process.poll() is None
+
+
+def test_a_task_that_does_not_end_does_not_keep_the_worker(queue: Queue) -> None:
+    queue.stage_effects(1)
+    with worker(queue, "tests.worker.doomed", "clinging", "sound") as process:
+        eventually(lambda: queue.effects() == [1], "not at work")
+        process.terminate()
+        assert process.wait(10) == 1, "it gave up, and says so"
+    queue.assert_each_effect_once(1)
+
+
+def test_a_worker_whose_scheduler_ended_ends(queue: Queue) -> None:
+    with worker(queue, "tests.worker.doomed", "unscheduled", "sound") as process:
+        assert process.wait(30) == 1
