@@ -16,6 +16,8 @@ declare
     v_result jsonb;
     v_error text;
     v_delay text;
+    v_state text;
+    v_hint text;
 begin
     if v_job.id is null then
         return 'lease_lost';
@@ -33,8 +35,9 @@ begin
             get stacked diagnostics v_error = message_text, v_delay = pg_exception_detail;
             return jobs.defer(v_job, v_error, v_delay::interval);
         when others then
-            get stacked diagnostics v_error = message_text, v_delay = returned_sqlstate;
-            return jobs.fail(v_job, format('%s: %s', v_delay, v_error));
+            get stacked diagnostics
+                v_error = message_text, v_state = returned_sqlstate, v_hint = pg_exception_hint;
+            return jobs.fail(v_job, concat_ws(' ', v_state || ':', v_error, nullif(v_hint, '')));
     end;
 
     perform jobs.finish(id, lease, v_result);

@@ -136,5 +136,5 @@ async def fail(_: Scheduler) -> float:
 
 if __name__ == "__main__":
     if sys.argv[1] == "unscheduled":
-        Scheduler.tick = fail  # type: ignore[method-assign]
+        Scheduler.tick = fail  # type: ignore[method-assign, assignment]
     sys.exit(main({"test.python": take_effect}, DoomedQueue))

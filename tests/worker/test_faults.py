@@ -48,3 +48,14 @@ def test_a_task_that_does_not_end_does_not_keep_the_worker(queue: Queue) -> None
 def test_a_worker_whose_scheduler_ended_ends(queue: Queue) -> None:
     with worker(queue, "tests.worker.doomed", "unscheduled", "sound") as process:
         assert process.wait(30) == 1
+
+
+def test_what_sql_jobs_change_is_the_workers_in_the_audit_log(queue: Queue) -> None:
+    queue.world.as_dba(
+        "create or replace function jobs.take_effect(payload jsonb) returns jsonb language plpgsql"
+        " as $$ begin perform audit.record('job_at_work'); return null; end $$"
+    )
+    queue.stage("test.sql")
+    actors = "select actor from audit.log where action = 'job_at_work'"
+    with worker(queue, "tests.worker.doomed", "never", "sound"):
+        eventually(lambda: queue.world.as_dba(actors) == [{"actor": "worker"}], "no or another actor")
