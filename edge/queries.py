@@ -19,6 +19,7 @@ select set_config('role', 'authenticated', true),
 
 ACT_AS_WORKER: Final[LiteralString] = """
 select set_config('request.headers', %(headers)s, true),
+       set_config('audit.actor', 'worker', true),
        set_config('statement_timeout', %(statement_timeout)s, true)
 """
 """A job may take longer than a request."""

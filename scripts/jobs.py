@@ -4,6 +4,7 @@
     scripts/jobs show 42                  everything about one
     scripts/jobs retry 42                 a dead or cancelled job starts over, a scheduled one now
     scripts/jobs drop 42 "a duplicate"    it ends for good; the reason is kept
+    scripts/jobs run daily_summary        a schedule fires now, beside its slots
     scripts/jobs schedules                when each came last and comes next
 
 As the owner of the database: --database-url, else DATABASE_URL.
@@ -31,13 +32,25 @@ _LIST: Final[LiteralString] = """
 _SHOW: Final[LiteralString] = "select * from jobs.overview where id = %(id)s"
 _RETRY: Final[LiteralString] = "select jobs.requeue(%(id)s)"
 _DROP: Final[LiteralString] = "select jobs.drop(%(id)s, %(reason)s)"
+_RUN: Final[LiteralString] = """
+    select jobs.fire_schedule(%(schedule)s, date_trunc('second', now())) as outcome
+"""
 _SCHEDULES: Final[LiteralString] = """
-    select s.name, s.cron, s.timezone as zone, s.enabled, s.last_slot, s.next_slot,
+    select s.name, s.kind, s.cron, s.timezone as zone, s.enabled, s.last_slot, s.next_slot,
     r.status as last_run, exists (select from jobs.late_schedules() as l where l.name = s.name) as late
     from jobs.schedules as s
     left join public.job_runs as r on r.schedule = s.name and r.slot = s.last_slot
     order by s.name
 """
+
+_WHICH: Final = (
+    "Which database? Set DATABASE_URL or give --database-url; locally: set -a; . .local/stack.env; set +a"
+)
+_STATES: Final = ("scheduled", "ready", "running", "dead", "cancelled", "dropped", "done")
+_HINTS: Final = {
+    "taken": "This second or a later slot was fired already. Wait a moment.",
+    "disabled": "Enable it in jobs.schedules first.",
+}
 
 Rows = list[dict[str, Any]]
 
@@ -47,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = _arguments(arguments)
     url = chosen.database_url or os.environ.get("DATABASE_URL")
     if not url:
-        print("Which database? Set DATABASE_URL or give --database-url.", file=sys.stderr)
+        print(_WHICH, file=sys.stderr)
         return 2
     try:
         with psycopg.connect(url, row_factory=dict_row) as connection:
@@ -66,7 +79,7 @@ def _act(connection: psycopg.Connection[dict[str, Any]], chosen: argparse.Namesp
         case "show":
             rows = connection.execute(_SHOW, values).fetchall()
             if not rows:
-                print("not_found", file=sys.stderr)
+                print("There is no such job; done jobs are kept only if their kind says so.", file=sys.stderr)
                 return 1
             print(json.dumps(rows[0], indent=2, default=str))
         case "retry":
@@ -75,6 +88,10 @@ def _act(connection: psycopg.Connection[dict[str, Any]], chosen: argparse.Namesp
         case "drop":
             connection.execute(_DROP, values)
             print(f"{chosen.id} is dropped")
+        case "run":
+            (row,) = connection.execute(_RUN, values).fetchall()
+            print(f"{row['outcome']}  {_HINTS.get(row['outcome'], '')}".strip())
+            return 0 if row["outcome"] == "fired" else 1
         case "schedules":
             _table(connection.execute(_SCHEDULES).fetchall())
     return 0
@@ -102,7 +119,7 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--database-url", help="as its owner; DATABASE_URL by default")
     commands = parser.add_subparsers(dest="command", required=True)
     listing = commands.add_parser("list", help="jobs, newest first")
-    listing.add_argument("--state", help="scheduled, ready, running, dead, cancelled, dropped or done")
+    listing.add_argument("--state", choices=_STATES)
     listing.add_argument("--kind")
     listing.add_argument("--before", type=int, help="the last id of the page before")
     listing.add_argument("--limit", type=int, default=50)
@@ -111,6 +128,7 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     dropping = commands.add_parser("drop", help="end it for good")
     dropping.add_argument("id", type=int)
     dropping.add_argument("reason")
+    commands.add_parser("run", help="fire a schedule now").add_argument("schedule")
     commands.add_parser("schedules", help="when each came last and comes next")
     return parser.parse_args(arguments)
 

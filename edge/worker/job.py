@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from functools import cached_property
 from typing import Any, Final, Literal
 from uuid import UUID
 
@@ -11,7 +12,7 @@ import msgspec
 from edge.database import Caller
 
 
-class Job(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+class Job(msgspec.Struct, frozen=True, kw_only=True, eq=False, dict=True):
     """What this worker holds under a lease; the same job under another lease is not the same."""
 
     id: int
@@ -19,11 +20,17 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """The fencing token: an edge function that records the effect passes it to `jobs.finish`."""
     kind: str
     handler: Literal["sql", "python"]
-    payload: dict[str, Any]
+    payload_text: str = msgspec.field(name="payload")
+    """As Postgres wrote it: SQL jobs never read it here."""
     attempt: int
     idempotency_key: UUID
     """The same in every attempt: give it to whatever is called outside."""
     lease_seconds: int
+
+    @cached_property
+    def payload(self) -> dict[str, Any]:
+        """What the job was staged with; raises if the decoder's bounds do not hold it."""
+        return msgspec.json.decode(self.payload_text, type=dict[str, Any])
 
 
 class RetryLater(Exception):

@@ -14,6 +14,9 @@ from edge.errors import EdgeError
 # The server is away, restarts or refuses for now; what was asked may be asked again.
 Unavailable = (EdgeError, psycopg.OperationalError, psycopg.InterfaceError)
 
+# Whatever the database answered: what is asked again and again must outlive every one of its errors.
+Unanswered = (EdgeError, psycopg.Error)
+
 T = TypeVar("T")
 
 

@@ -5,8 +5,13 @@ from __future__ import annotations
 from typing import Final, LiteralString
 
 CLAIM: Final[LiteralString] = """
-select coalesce(jsonb_agg(to_jsonb(j)), '[]') from edge.claim_jobs(%(worker)s, %(batch)s) as j
+select coalesce(jsonb_agg(jsonb_build_object(
+    'id', j.id, 'lease', j.lease, 'kind', j.kind, 'handler', j.handler, 'payload', j.payload::text,
+    'attempt', j.attempt, 'idempotency_key', j.idempotency_key, 'lease_seconds', j.lease_seconds
+)), '[]') from edge.claim_jobs(%(worker)s, %(batch)s) as j
 """
+"""Payloads as text, so that one which Python cannot read is the failure of its job, not of the claim."""
+
 RUN: Final[LiteralString] = "select edge.run_job(%(id)s, %(lease)s)"
 COMPLETE: Final[LiteralString] = """
 select edge.complete_jobs(%(ids)s::bigint[], %(leases)s::bigint[], %(results)s::jsonb[])

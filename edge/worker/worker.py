@@ -19,7 +19,7 @@ from edge.request_id import identified
 from edge.worker.completions import Completions
 from edge.worker.job import Finished, Handler, Job, RetryLater
 from edge.worker.monitor import Monitor
-from edge.worker.persistence import Unavailable, until_heard
+from edge.worker.persistence import Unanswered, until_heard
 from edge.worker.queue import Outcome, Queue
 from edge.worker.settings import WorkerSettings
 
@@ -33,6 +33,7 @@ REAP_SECONDS: Final = 5.0
 _GATHER = 0.002  # slots that become free together are filled by one claim
 _HEARTBEATS_PER_LEASE = 3
 _RELEASE_TIMEOUT = 5.0
+_CANCEL_TIMEOUT = 1.0
 
 _log = structlog.get_logger("edge.worker")
 
@@ -65,21 +66,21 @@ class Worker:
             asyncio.create_task(self._keep_leases()),
             asyncio.create_task(self._reap()),
         ]
+        for task in background:
+            task.add_done_callback(lambda _: stopping.set())  # a loop that ended is a fault: end with it
         try:
-            await self._take(stopping, background)
+            await self._take(stopping)
             await self._finish_or_release()
-        finally:
             for task in background:
-                task.cancel()
-            await asyncio.gather(*background, return_exceptions=True)
+                if task.done():
+                    task.result()
+        finally:
+            await cancelled(*background)
 
-    async def _take(self, stopping: asyncio.Event, background: list[asyncio.Task[None]]) -> None:
+    async def _take(self, stopping: asyncio.Event) -> None:
         stop = asyncio.create_task(stopping.wait())
         pause = BUSY_PAUSE
         while not stopping.is_set():
-            for task in background:
-                if task.done():
-                    task.result()  # a loop that ended is a fault: end with it
             room = self._settings.concurrency - len(self._held)
             if room <= 0:
                 self._room.clear()
@@ -88,7 +89,7 @@ class Worker:
                 continue
             try:
                 jobs = await self._queue.claim(room)
-            except Unavailable as error:
+            except Unanswered as error:
                 _log.warning("cannot_claim", reason=f"{type(error).__name__}: {error}")
                 jobs = []
             else:
@@ -151,6 +152,7 @@ class Worker:
             reason = f"this worker has no handler for {job.kind}"
             return await self._report(job, lambda: self._queue.retry_later(job, reason, 30)), reason
         try:
+            _ = job.payload  # one that cannot be read fails before any work is done
             async with asyncio.timeout(self._settings.job_timeout):
                 result = await handler(job, self._caller)
         except RetryLater as later:
@@ -190,7 +192,7 @@ class Worker:
                 continue
             try:
                 lost = await self._queue.heartbeat(jobs)
-            except Unavailable as error:
+            except Unanswered as error:
                 _log.warning("no_heartbeat", reason=f"{type(error).__name__}: {error}")
                 continue
             for job in jobs:
@@ -203,12 +205,14 @@ class Worker:
         while True:
             try:
                 counts = await self._queue.reap()
-                self._monitor.observe(await self._queue.health())
-            except Unavailable as error:
-                _log.warning("cannot_reap", reason=f"{type(error).__name__}: {error}")
-            else:
                 if counts["again"] or counts["dead"]:
                     _log.warning("reaped", **counts)
+            except Unanswered as error:
+                _log.warning("cannot_reap", reason=f"{type(error).__name__}: {error}")
+            try:  # apart, because it is what shows that nobody reaps
+                self._monitor.observe(await self._queue.health())
+            except Unanswered as error:
+                _log.warning("no_health", reason=f"{type(error).__name__}: {error}")
             await asyncio.sleep(REAP_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311
 
     async def _finish_or_release(self) -> None:
@@ -216,16 +220,25 @@ class Worker:
         if self._held:
             await asyncio.wait(list(self._held.values()), timeout=self._settings.grace_seconds)
         unfinished = dict(self._held)
-        for task in unfinished.values():
-            task.cancel()
-        await asyncio.gather(*unfinished.values(), return_exceptions=True)
+        await cancelled(*unfinished.values())
         if unfinished:
             try:
                 async with asyncio.timeout(_RELEASE_TIMEOUT):
                     await self._queue.release(list(unfinished))
-            except (*Unavailable, TimeoutError) as error:
+            except (*Unanswered, TimeoutError) as error:
                 _log.warning("not_released", jobs=len(unfinished), reason=f"{type(error).__name__}: {error}")
         _log.info("stopped", released=len(unfinished))
+
+
+async def cancelled(*tasks: asyncio.Task[Any] | None) -> bool:
+    """Cancel these and say whether they ended soon; cancellation can get lost inside of a library."""
+    ending = [task for task in tasks if task]
+    for task in ending:
+        task.cancel()
+    if not ending:
+        return True
+    _, pending = await asyncio.wait(ending, timeout=_CANCEL_TIMEOUT)
+    return not pending
 
 
 async def _first(*tasks: asyncio.Task[Any]) -> None:

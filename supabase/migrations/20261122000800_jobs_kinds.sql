@@ -51,16 +51,19 @@ volatile
 set search_path = ''
 as $$
 begin
+    if tg_op = 'UPDATE' and new.kind = old.kind then
+        return new;
+    end if;
     if exists (select from jobs.queue as q where q.kind = old.kind) then
         perform core.fail('invalid_state', 'Jobs of this kind wait. Finish or drop them first.', jsonb_build_object('kind', old.kind));
     end if;
-    return old;
+    return case tg_op when 'DELETE' then old else new end;
 end
 $$;
 comment on function jobs.keep_kinds_in_use() is
-'What a foreign key would say, without the row lock on the kind that it takes for every enqueued job.';
+'What a foreign key would say, without the row lock on the kind that it takes for every enqueued job. A job that was just being staged escapes it, and is dead when a worker comes to it.';
 
 create trigger _100_keep_kinds_in_use
-before delete on jobs.kinds
+before delete or update of kind on jobs.kinds
 for each row
 execute function jobs.keep_kinds_in_use();

@@ -29,6 +29,28 @@ $$;
 comment on function jobs.promote(integer) is
 'Makes scheduled jobs ready once they are due. A state of its own keeps a million jobs of next week out of the way of every claim.';
 
+create function jobs.bury_orphans()
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+    perform jobs.bury(q, 'dead', 'Nobody declares this kind any more.', null, interval '90 days')
+    from jobs.queue as q
+    where
+        q.id = any (array(
+            select r.id from jobs.queue as r
+            where r.state = 'ready' and not exists (select from jobs.kinds as k where k.kind = r.kind)
+            order by r.turn, r.id
+            limit 1000
+            for update of r skip locked
+        ));
+end
+$$;
+comment on function jobs.bury_orphans() is
+'Ends ready jobs whose kind is gone, so that they do not stand before all others.';
+
 create function edge.claim_jobs(worker text, batch integer)
 returns table (
     id bigint,
@@ -53,6 +75,7 @@ as $$
 declare
     -- Not only one more than before: a crash may forget this claim, and the token must not be given again.
     v_token bigint := extract(epoch from clock_timestamp()) * 1000000;
+    v_count integer;
 begin
     -- A forgotten claim is a ready job again, and whoever holds its token is fenced. So nobody waits for the disk:
     -- the commit that ends the job does, and takes the claim along.
@@ -81,6 +104,15 @@ begin
         and k.kind = q.kind
     returning
         q.id, q.lease, q.kind, k.handler, q.payload, q.attempts + 1, q.idempotency_key, k.lease_seconds;
+
+    -- With less than it has room for, the worker took the rest of the queue, or met orphans.
+    get diagnostics v_count = row_count;
+    if v_count < batch and exists (
+        select from jobs.queue as r
+        where r.state = 'ready' and not exists (select from jobs.kinds as k where k.kind = r.kind)
+    ) then
+        perform jobs.bury_orphans();
+    end if;
 end
 $$;
 comment on function edge.claim_jobs(text, integer) is

@@ -160,9 +160,9 @@ declare
     v_kind jobs.kinds;
     v_delay interval;
 begin
-    select k.* into strict v_kind from jobs.kinds as k where k.kind = job.kind;
+    select k.* into v_kind from jobs.kinds as k where k.kind = job.kind;
     job.attempts := job.attempts + 1;
-    if job.attempts >= v_kind.max_attempts then
+    if not found or job.attempts >= v_kind.max_attempts then
         perform jobs.bury(job, 'dead', error, null, interval '90 days');
         return 'dead';
     end if;

@@ -13,9 +13,9 @@ declare
     v_delay interval := least(greatest(coalesce(delay, interval '10 seconds'), interval '0'), interval '1 day');
     v_patience interval;
 begin
-    select k.patience into strict v_patience from jobs.kinds as k where k.kind = job.kind;
-    if v_since + v_patience <= clock_timestamp() then
-        perform jobs.bury(job, 'dead', format('waited for %s: %s', v_patience, reason), null, interval '90 days');
+    select k.patience into v_patience from jobs.kinds as k where k.kind = job.kind;
+    if v_patience is null or v_since + v_patience <= clock_timestamp() then
+        perform jobs.bury(job, 'dead', format('waited for %s: %s', coalesce(v_patience::text, 'a kind that is gone'), reason), null, interval '90 days');
         return 'dead';
     end if;
 

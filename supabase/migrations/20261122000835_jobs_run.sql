@@ -16,6 +16,8 @@ declare
     v_result jsonb;
     v_error text;
     v_delay text;
+    v_state text;
+    v_hint text;
 begin
     if v_job.id is null then
         return 'lease_lost';
@@ -33,8 +35,9 @@ begin
             get stacked diagnostics v_error = message_text, v_delay = pg_exception_detail;
             return jobs.defer(v_job, v_error, v_delay::interval);
         when others then
-            get stacked diagnostics v_error = message_text, v_delay = returned_sqlstate;
-            return jobs.fail(v_job, format('%s: %s', v_delay, v_error));
+            get stacked diagnostics
+                v_error = message_text, v_state = returned_sqlstate, v_hint = pg_exception_hint;
+            return jobs.fail(v_job, concat_ws(' ', v_state || ':', v_error, nullif(v_hint, '')));
     end;
 
     perform jobs.finish(id, lease, v_result);
@@ -65,9 +68,12 @@ begin
         limit 1000
         for update skip locked
     loop
-        select k.* into strict v_kind from jobs.kinds as k where k.kind = v_job.kind;
+        select k.* into v_kind from jobs.kinds as k where k.kind = v_job.kind;
         v_job.lost_leases := v_job.lost_leases + 1;
-        if v_job.lost_leases >= v_kind.max_lost_leases then
+        if v_kind.kind is null then
+            perform jobs.bury(v_job, 'dead', 'Nobody declares this kind any more.', null, interval '90 days');
+            v_dead := v_dead + 1;
+        elsif v_job.lost_leases >= v_kind.max_lost_leases then
             perform jobs.bury(
                 v_job, 'dead', format('%s workers vanished while they had this job', v_job.lost_leases), null,
                 interval '90 days'

@@ -18,7 +18,13 @@ create table jobs.schedules (
     constraint name_is_snake_case check (name ~ '^[a-z][a-z0-9_]*$' and char_length(name) <= 100),
     constraint runs_are_kept_for_days check (keep_runs between interval '1 day' and interval '400 days'),
     constraint cron_is_one_line check (core.is_one_line(cron, 200)),
-    constraint payload_is_a_small_object check (core.is_small_object(payload, 32768))
+    constraint payload_is_a_small_object check (core.is_small_object(payload, 32768)),
+    -- One that is not finite, or in a year of two or five digits, would be read by no worker.
+    constraint times_are_of_our_age check (
+        since between '2000-01-01 00:00+00' and '2999-12-31 00:00+00'
+        and last_slot between '2000-01-01 00:00+00' and '2999-12-31 00:00+00'
+        and next_slot between '2000-01-01 00:00+00' and '2999-12-31 00:00+00'
+    )
 );
 comment on table jobs.schedules is 'Which kind of job comes when. The name is what public.job_runs shows.';
 comment on column jobs.schedules.keep_runs is
@@ -59,6 +65,11 @@ declare
     v_run_id uuid := gen_random_uuid();
     v_job_id bigint;
 begin
+    perform core.valid(name is not null, 'name', 'given');
+    perform core.valid(
+        slot is not null and isfinite(slot) and slot > clock_timestamp() - interval '400 days',
+        'slot', 'a time within the last 400 days'
+    );
     -- Whoever comes second waits here and then sees the slot taken.
     select s.* into v_schedule from jobs.schedules as s where s.name = fire_schedule.name for update;
     if not found then

@@ -83,5 +83,10 @@ def test_the_tool_of_dbas(queue: Queue, capsys: pytest.CaptureFixture[str]) -> N
     assert run("retry", id_)[0] == 0
     assert run("drop", id_, "enough")[0] == 0
     assert run("retry", id_) == (1, "invalid_state  Only dead and cancelled jobs run again.\n")
-    assert run("show", "0") == (1, "not_found\n")
-    assert "*/15" in run("schedules")[1]
+    assert run("show", "0")[0] == 1
+    assert "only if their kind says so" in run("show", "0")[1]
+    assert "jobs.reap" in run("schedules")[1]
+    assert run("run", "reap") == (0, "fired\n")
+    queue.world.as_dba("update jobs.schedules set last_slot = now() + interval '1 minute'")
+    assert run("run", "reap")[0] == 1
+    assert "Wait a moment." in run("run", "reap")[1]

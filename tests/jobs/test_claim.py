@@ -122,3 +122,30 @@ def test_a_forgotten_claim_is_fenced_too(queue: Queue) -> None:
     assert forgotten
     assert queue.complete(forgotten) == [current["id"]]
     assert queue.complete(current) == []
+
+
+def orphan(queue: Queue) -> None:
+    """What a job comes to that was being staged while its kind was dropped."""
+    with psycopg.connect(queue.world.database_url) as staging:
+        staging.execute("select jobs.enqueue_all('test.sql', array_fill('{}'::jsonb, array[5]))")
+        queue.world.as_dba("delete from jobs.kinds where kind = 'test.sql'")
+
+
+def test_jobs_without_a_kind_stand_in_nobodys_way(queue: Queue) -> None:
+    orphan(queue)
+    id_ = queue.stage()
+    assert [job["id"] for _ in range(2) for job in queue.claim(2)] == [id_]
+    states = queue.states()
+    assert states.pop(id_) == "running"
+    assert list(states.values()) == ["dead"] * 5
+
+
+def test_jobs_whose_kind_vanished_while_they_ran_end(queue: Queue) -> None:
+    queue.stage_effects(4, "test.sql")
+    queue.stage()
+    jobs = [job for job in queue.claim(5) if job["kind"] == "test.sql"]
+    queue.world.as_dba("alter table jobs.kinds disable trigger user")
+    queue.world.as_dba("delete from jobs.kinds where kind = 'test.sql'")
+    assert [queue.run(jobs[0]), queue.fail(jobs[1]), queue.later(jobs[2])] == ["dead"] * 3
+    queue.expire_leases()
+    assert queue.reap() == {"again": 1, "dead": 1}

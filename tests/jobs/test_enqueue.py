@@ -83,5 +83,11 @@ def test_many_are_staged_at_once_and_twice_is_once(queue: Queue) -> None:
 
 def test_a_kind_in_use_stays(queue: Queue) -> None:
     queue.stage()
-    with refused("invalid_state", kind="test.python"):
-        queue.world.as_dba("delete from jobs.kinds where kind = 'test.python'")
+    for statement in (
+        "delete from jobs.kinds where kind = 'test.python'",
+        "update jobs.kinds set kind = 'test.renamed' where kind = 'test.python'",
+    ):
+        with refused("invalid_state", kind="test.python"):
+            queue.world.as_dba(statement)
+    queue.world.as_dba("update jobs.kinds set kind = kind, max_attempts = 4 where kind = 'test.python'")
+    queue.world.as_dba("update jobs.kinds set kind = 'test.renamed' where kind = 'test.sql'")

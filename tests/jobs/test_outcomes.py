@@ -75,6 +75,16 @@ def test_a_sql_job_that_does_not_succeed_leaves_no_effect(queue: Queue, reason: 
     assert queue.job(id_)["attempts"] == (1 if reason == "error" else 0)
 
 
+def test_a_typed_error_tells_operators_what_to_do(queue: Queue) -> None:
+    queue.world.as_dba(
+        "create or replace function jobs.take_effect(payload jsonb) returns jsonb language plpgsql"
+        " as $$ begin perform core.fail('not_found', 'Look elsewhere.'); return null; end $$"
+    )
+    id_ = queue.stage("test.sql")
+    assert queue.run(queue.claim()[0]) == "retry"
+    assert queue.job(id_)["reason"] == "PT404: not_found Look elsewhere."
+
+
 def test_an_effect_of_a_lost_lease_is_taken_back(queue: Queue) -> None:
     queue.stage(payload={"n": 1})
     (late,) = queue.claim()

@@ -2,7 +2,8 @@
 
 SIGKILL, as an operator or the kernel does it: nothing is cleaned up, no goodbye is sent. With the
 step `never` it lives, with `stuck` it never ends its first job, with `asleep` it is stopped in the middle
-of it until somebody continues it, with `slow` each job takes a while.
+of it until somebody continues it, with `clinging` its reaping ignores that it is cancelled, with
+`unscheduled` its scheduler fails, with `slow` each job takes a while.
 The variants other than `sound` are broken on purpose: what the tests must notice. As long as nothing
 crashes they do every job once, as the sound one does.
 
@@ -20,6 +21,7 @@ import os
 import signal
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final, LiteralString
 
 import psycopg
@@ -28,6 +30,7 @@ from edge.database import Caller
 from edge.worker.__main__ import main
 from edge.worker.job import FINISHED, Job, Result
 from edge.worker.queue import Outcome, Queue
+from edge.worker.scheduler import Scheduler
 
 STEPS: Final = (
     "before_claim",
@@ -82,6 +85,12 @@ class DoomedQueue(Queue):
         doom("before_completion")
         return await super().complete(jobs)
 
+    async def reap(self) -> dict[str, int]:
+        while sys.argv[1] == "clinging":
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(60)
+        return await super().reap()
+
     async def release(self, jobs: Sequence[Job]) -> None:
         doom("before_release")
         if sys.argv[2] == "drops":
@@ -121,5 +130,11 @@ async def take_effect(job: Job, caller: Caller) -> Result:
     return FINISHED
 
 
+async def fail(_: Scheduler) -> float:
+    raise LookupError("on purpose")
+
+
 if __name__ == "__main__":
+    if sys.argv[1] == "unscheduled":
+        Scheduler.tick = fail  # type: ignore[method-assign, assignment]
     sys.exit(main({"test.python": take_effect}, DoomedQueue))

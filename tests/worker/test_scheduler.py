@@ -4,6 +4,8 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from edge.database import Database
 from edge.settings import Secret
 from edge.worker.monitor import Monitor
@@ -129,3 +131,29 @@ def test_a_changed_schedule_does_not_catch_up(queue: Queue) -> None:
     queue.world.as_dba("update jobs.schedules set cron = '30 * * * *'")
     ticks(queue, 1)
     assert runs(queue) == []
+
+
+@pytest.mark.parametrize("slot", ["-infinity", "infinity", "0044-03-15 BC", "2020-01-01", None])
+def test_slots_of_another_age_are_refused(queue: Queue, slot: str | None) -> None:
+    declare(queue)
+    with refused("validation_failed", field="slot"):
+        queue.ask("select edge.fire_schedule('hourly', %s::timestamptz)", slot)
+
+
+def test_times_that_no_worker_could_read_are_not_stored(queue: Queue) -> None:
+    declare(queue)
+    for column in ("since", "last_slot", "next_slot"):
+        for time in ("infinity", "-infinity", "0044-03-15 BC", "12000-01-01"):
+            with refused("23514"):
+                queue.world.as_dba(f"update jobs.schedules set {column} = '{time}'")  # noqa: S608
+
+
+def test_a_schedule_whose_firing_fails_stops_no_other(queue: Queue) -> None:
+    declare(queue)
+    queue.world.as_dba(
+        "insert into jobs.schedules (name, cron, kind, payload, since)"
+        " values ('aaa_broken', '0 * * * *', 'test.sql', '{}', '2026-01-01')"
+    )
+    queue.world.as_dba("alter table public.job_runs add constraint broken check (schedule <> 'aaa_broken')")
+    ticks(queue, 1)
+    assert [run["schedule"] for run in runs(queue)] == ["hourly"]

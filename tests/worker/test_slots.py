@@ -67,3 +67,13 @@ def test_a_new_schedule_has_no_past() -> None:
 def test_what_cannot_be_read_is_said(cron: str, timezone: str) -> None:
     with pytest.raises(ScheduleError):
         due_slot(schedule(cron, "2026-11-22 12:00", timezone=timezone))
+
+
+@pytest.mark.parametrize("as_of", ["2026-11-01 06:10", "2026-11-01 06:30", "2026-11-01 06:50"])
+def test_an_hour_that_the_clocks_repeat_has_its_slots_once(as_of: str) -> None:
+    """In New York, 1:30 comes at 5:30 UTC, and again at 6:30."""
+    fired = schedule("30 1 * * *", as_of, "2026-11-01 05:30", "America/New_York")
+    assert due_slot(fired) is None
+    assert next_slot(fired) == at("2026-11-02 06:30")
+    missed = schedule("30 1 * * *", as_of, "2026-10-31 05:30", "America/New_York")
+    assert due_slot(missed) == at("2026-11-01 05:30")
