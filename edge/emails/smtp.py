@@ -14,7 +14,10 @@ import msgspec
 from edge.emails.message import WIRE
 from edge.settings import Secret
 
-_TIMEOUT: Final = 30.0
+_TIMEOUT: Final = 10.0
+_LEFT_ALONE_FOR: Final = 15.0
+"""Seconds after a timeout: or mail would hold all of a worker's slots, and keep other work waiting."""
+
 _REUSED_FOR: Final = 5.0
 """Seconds; servers hang up on idle connections."""
 
@@ -72,8 +75,10 @@ class MailServerError(Exception):
 class Smtp:
     """Hands mails to one server, each over a connection of its own or one that has just become free."""
 
-    def __init__(self, server: SmtpServer) -> None:
+    def __init__(self, server: SmtpServer, *, timeout: float = _TIMEOUT) -> None:
         self._server = server
+        self._timeout = timeout
+        self._left_alone_until = float("-inf")
         self._free: list[tuple[float, aiosmtplib.SMTP]] = []
 
     async def send(self, message: EmailMessage, *, sender: str, to: str) -> None:
@@ -81,6 +86,8 @@ class Smtp:
 
         Raises `BouncedError` if it never will, `MailServerError` or an OSError if it may be asked again.
         """
+        if time.monotonic() < self._left_alone_until:
+            raise MailServerError("the server did not answer in time, a moment ago")
         utf8 = not to.isascii()
         content = message.as_bytes(policy=WIRE.clone(utf8=utf8))
         try:
@@ -98,6 +105,9 @@ class Smtp:
             if error.code >= 500:
                 raise BouncedError(error.code, error.message, address_is_dead=False) from None
             raise MailServerError(f"{error.code} {_plain(error.message)}") from None
+        except aiosmtplib.SMTPTimeoutError as error:
+            self._left_alone_until = time.monotonic() + _LEFT_ALONE_FOR
+            raise MailServerError(f"the server does not answer in time: {type(error).__name__}") from None
         except aiosmtplib.SMTPException as error:
             raise MailServerError(f"{type(error).__name__}: {_plain(str(error))}") from None
         self._free.append((time.monotonic(), client))
@@ -116,7 +126,7 @@ class Smtp:
             start_tls=None if server.use_tls or not server.username else True,
             username=server.username,
             password=server.password.reveal() if server.password else None,
-            timeout=_TIMEOUT,
+            timeout=self._timeout,
         )
         await client.connect()
         return client

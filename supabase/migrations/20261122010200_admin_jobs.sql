@@ -89,7 +89,9 @@ as $$
 begin
     perform identity.lock_profile();
     perform admin.require_admin();
-    return jobs.requeue(id);
+    perform jobs.requeue(id);
+    perform audit.record('retry_job', jsonb_build_object('job', id));
+    return id;
 end
 $$;
 comment on function admin.retry_job(bigint) is
@@ -115,6 +117,7 @@ begin
     perform identity.lock_profile();
     perform admin.require_admin();
     perform jobs.drop(id, reason);
+    perform audit.record('drop_job', jsonb_build_object('job', id, 'reason', reason));
 end
 $$;
 comment on function admin.drop_job(bigint, text) is

@@ -43,6 +43,13 @@ def test_an_admin_retries_and_drops(queue: Queue, admin: Person) -> None:
     assert queue.job(id_)["state"] == "ready"
     admin.rows("select public.admin_drop_job(%s, 'enough')", id_)
     assert (queue.job(id_)["state"], queue.job(id_)["reason"]) == ("dropped", "enough")
+    recorded = queue.world.as_dba(
+        "select action, user_id, changes from audit.log where action in ('retry_job', 'drop_job') order by id"
+    )
+    assert [(row["action"], row["user_id"], row["changes"]["job"]) for row in recorded] == [
+        ("retry_job", admin.id, id_),
+        ("drop_job", admin.id, id_),
+    ]
     with refused("invalid_state"):
         admin.rows("select public.admin_retry_job(%s)", id_)
 

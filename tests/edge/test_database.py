@@ -25,7 +25,9 @@ class Operator:
         self._dbname = url.path.removeprefix("/")
 
     def break_connections(self) -> None:
-        self._run("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", self._dbname)
+        self._run(
+            "select pg_terminate_backend(pid, 10000) from pg_stat_activity where datname = %s", self._dbname
+        )
 
     def shut(self) -> None:
         self._run("update pg_database set datallowconn = false where datname = %s", self._dbname)

@@ -1,11 +1,13 @@
 """What a worker does with staged mail: sent once, refused for good, tried again."""
 
+import asyncio
 import re
 import signal
+from email.message import EmailMessage
 
 import pytest
 
-from edge.emails.smtp import BouncedError
+from edge.emails.smtp import BouncedError, MailServerError, Smtp, SmtpServer
 from tests.acting import refused
 from tests.emails.mail_server import MailServer, bodies
 from tests.emails.outbox import MOMENT, email, send_all, sending, stage
@@ -241,3 +243,24 @@ def test_an_address_beyond_ascii_is_written_to(queue: Queue, server: MailServer)
     (mail,) = server.taken
     assert "grüße@example.com" in server.raw[0].decode()
     assert mail["Subject"] == "Your password at Groundwork was changed"
+
+
+def test_a_server_that_says_nothing_is_left_alone_for_a_while() -> None:
+    """Or each mail would wait for it, while other jobs wait for the mails."""
+    connections = []
+
+    async def send_two() -> None:
+        async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            connections.append(writer)
+            await reader.read()
+            writer.close()
+
+        async with await asyncio.start_server(say_nothing, "127.0.0.1", 0) as silent:
+            port = silent.sockets[0].getsockname()[1]
+            smtp = Smtp(SmtpServer.from_url(f"smtp://127.0.0.1:{port}"), timeout=0.2)
+            for _ in range(2):
+                with pytest.raises(MailServerError, match="in time"):
+                    await smtp.send(EmailMessage(), sender="a@example.com", to="b@example.com")
+
+    asyncio.run(send_two())
+    assert len(connections) == 1
