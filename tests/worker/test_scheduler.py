@@ -133,7 +133,7 @@ def test_a_changed_schedule_does_not_catch_up(queue: Queue) -> None:
     assert runs(queue) == []
 
 
-@pytest.mark.parametrize("slot", ["-infinity", "infinity", "0044-03-15 BC", "2020-01-01", None])
+@pytest.mark.parametrize("slot", ["-infinity", "infinity", "0044-03-15 BC", "1999-12-31", None])
 def test_slots_of_another_age_are_refused(queue: Queue, slot: str | None) -> None:
     declare(queue)
     with refused("validation_failed", field="slot"):
