@@ -104,3 +104,11 @@ def test_a_profile_cannot_be_deleted_while_history_refers_to_it(world: World) ->
     ada.rows("insert into projects (name) values ('Notes')")
     with refused("23503"):
         world.as_dba("delete from public.profiles where id = %s", ada.id)
+
+
+def test_a_bounced_address_does_not_outlive_its_owner(world: World) -> None:
+    ada, grace = world.person("ada"), world.person("grace")
+    for person in (ada, grace):
+        world.as_dba("insert into jobs.bounced_addresses values (%s, '550 5.1.1')", person.email)
+    world.as_auth_service("delete from auth.users where id = %s", ada.id)
+    assert world.as_dba("select address from jobs.bounced_addresses") == [{"address": grace.email}]
