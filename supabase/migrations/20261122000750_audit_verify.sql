@@ -176,26 +176,3 @@ comment on function audit.verify(bytea, bigint) is
 Rows may be missing only if a retirement names them one by one; it lists all retirements, because an owner can forge one, but not hide it.
 Only a head remembered elsewhere tells that the end of the chain was cut off or rewritten: pass it as expected_head; any earlier head will do.
 Rows not sealed yet are counted and not proven. With from_seal only that seal and later ones are read, for which the one before must have been proven once; a head from before it counts as missing.';
-
-create function edge.seal_audit_log(max_rows integer default 10000)
-returns jsonb
-language plpgsql
-volatile
-security definer
-set search_path = ''
-as $$
-declare
-    v_partitions integer := audit.create_partitions();
-    v_seal audit.seals := audit.seal(max_rows);
-begin
-    return jsonb_build_object(
-        'partitions', v_partitions,
-        'seal', v_seal.id,
-        'rows', coalesce(cardinality(v_seal.row_ids), 0),
-        'head', encode(v_seal.hash, 'hex')
-    );
-end
-$$;
-comment on function edge.seal_audit_log(integer) is
-'The worker''s upkeep of the log: partitions ahead, one more seal. Again at once while rows = max_rows; log the head, which is how it is remembered elsewhere.
-Definer because the worker may neither read nor write the log.';

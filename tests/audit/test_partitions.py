@@ -87,7 +87,7 @@ def test_a_write_succeeds_without_any_month(world: World) -> None:
     ada = world.person("ada")
     ada.rows("update profiles set name = 'Ada'")
     assert world.as_dba("select count(*) from audit.log_default") == [{"count": 2}]
-    world.as_dba("select edge.seal_audit_log()")
+    world.as_dba("select audit.create_partitions(), audit.seal(10000)")
     assert verdict(world)["sealed_rows"] == 2
     assert len(_months(world)) == 4, "this month stays in the default partition"
 

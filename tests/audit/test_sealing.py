@@ -7,11 +7,9 @@ import threading
 import time
 from collections.abc import Callable
 from typing import LiteralString
-from urllib.parse import urlsplit
 
 import psycopg
 
-from scripts.stack.stack import Stack
 from tests.acting import World, refused
 from tests.audit.log import seal_all, verdict
 from tests.audit.verifier import verify
@@ -112,16 +110,6 @@ def test_batches_cut_a_transaction_anywhere(world: World) -> None:
     world.as_dba("select audit.record('many') from generate_series(1, 25)")
     assert [len(seal["row_ids"]) for seal in seal_all(world, 10)] == [10, 10, 5]
     assert verdict(world)["finding"] == "ok"
-
-
-def test_the_worker_seals_through_its_one_function(world: World, local_stack: Stack) -> None:
-    world.as_dba("select audit.record('something')")
-    database = urlsplit(world.database_url).path.removeprefix("/")
-    with psycopg.connect(local_stack.url("edge_service", database)) as connection:
-        row = connection.execute("select edge.seal_audit_log()").fetchone()
-    assert row
-    head = verdict(world)["head"]
-    assert row[0] == {"partitions": 0, "seal": 1, "rows": 1, "head": head.hex()}
 
 
 def test_a_database_whose_transactions_start_over_is_noticed(world: World) -> None:

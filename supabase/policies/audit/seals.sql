@@ -1,4 +1,4 @@
--- No client access: the worker seals through edge.seal_audit_log.
+-- No client access: a job of the queue seals.
 revoke all on table audit.seals from anon, authenticated, service_role, edge_service;
 
 alter table audit.seals enable row level security;
