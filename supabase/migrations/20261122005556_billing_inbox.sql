@@ -4,7 +4,10 @@
 set lock_timeout = '5s';
 
 insert into jobs.kinds (kind, handler, sql_function, description) values
-('billing.apply_stripe_event', 'sql', 'billing.apply_again', 'Tries an event again that could not be applied, or waits for something.');
+(
+    'billing.apply_stripe_event', 'sql', 'billing.apply_again',
+    'Tries an event again that could not be applied, or waits for something.'
+);
 
 create function billing.try_event(event billing.stripe_events)
 returns text
