@@ -14,6 +14,7 @@ comment on table core.errors is
 'Every error code that a client can meet. ERRORS.md and the edge are checked against it, so that all layers say the same.';
 
 insert into core.errors (code, http_status, meaning) values
+('invalid_signature', 400, 'The webhook''s signature is missing, wrong or too old.'),
 ('not_authenticated', 401, 'The request carries no valid session. Sign in, or refresh the token.'),
 ('quota_exceeded', 402, 'The plan''s limit for this action is used up until it resets.'),
 ('payment_required', 402, 'The action needs a paid plan or a settled payment.'),
