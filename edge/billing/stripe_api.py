@@ -36,10 +36,10 @@ _log = structlog.get_logger("edge.stripe")
 class StripeUnavailableError(EdgeError):
     """Nobody knows whether it was done; asking again with the same key finds out."""
 
-    def __init__(self, *, stuck: bool = False) -> None:
+    def __init__(self, *, stuck: str | None = None) -> None:
         super().__init__("provider_unavailable")
         self.stuck = stuck
-        """Stripe remembers a fault of its own for this key: as long as it does, repeating is in vain."""
+        """The request whose fault Stripe remembers for this key: for a day, repeating is in vain."""
 
 
 class StripeRefusedError(Exception):
@@ -103,13 +103,29 @@ class Stripe:
             await self._http.close_async()  # type: ignore[no-untyped-call]
 
     async def create_customer(self, customer_id: str, email: str | None) -> str:
-        """The id of the one customer that this row has at Stripe."""
+        """The id of the one customer that this row has at Stripe.
+
+        A fault that Stripe remembers must not keep somebody from paying for a day: the one that is
+        marked is taken, or made under another key.
+        """
         params: CustomerCreateParams = {"metadata": {"customer_id": customer_id}}
         if email:
             params["email"] = email
-        options: stripe.RequestOptions = {"idempotency_key": f"customer:{customer_id}"}
-        customer = await _answer(self._v1.customers.create_async(params, options))
+        key = f"customer:{customer_id}"
+        try:
+            customer = await self._create_customer(params, key)
+        except (KeyTakenError, StripeUnavailableError) as error:
+            stuck = error.stuck if isinstance(error, StripeUnavailableError) else "other parameters"
+            if stuck is None:
+                raise
+            known = await self.all("customer", **({"email": email} if email else {}))
+            marked = [each for each in known if each["metadata"].get("customer_id") == customer_id]
+            customer = marked[0] if marked else await self._create_customer(params, f"{key}:after:{stuck}")
         return str(customer["id"])
+
+    async def _create_customer(self, params: CustomerCreateParams, key: str) -> Document:
+        options: stripe.RequestOptions = {"idempotency_key": key}
+        return await _answer(self._v1.customers.create_async(params, options))
 
     async def create_checkout_session(self, checkout_id: str, params: SessionCreateParams) -> Document:
         """The one session of this checkout."""
@@ -182,12 +198,17 @@ async def _answer(call: Awaitable[_Answered]) -> Document:
         _log.error("not_allowed", exc_info=error)
         raise StripeUnavailableError from error
     except stripe.StripeError as error:
-        stuck = (error.headers or {}).get("idempotent-replayed") == "true"
-        raise StripeUnavailableError(stuck=stuck) from error
+        raise StripeUnavailableError(stuck=_remembered(error.headers or {})) from error
     except TimeoutError as error:
         raise StripeUnavailableError from error
     document: Document = answered.last_response.data
     return document
+
+
+def _remembered(headers: Mapping[str, str]) -> str | None:
+    if headers.get("idempotent-replayed") != "true":
+        return None
+    return headers.get("original-request") or "a fault"
 
 
 def _reason(error: stripe.StripeError) -> str:
