@@ -108,10 +108,10 @@ def client(settings: Settings, log: io.StringIO) -> Iterator[TestClient[ASGIApp]
 def start_edge(
     environment: Environment, tmp_path: Path
 ) -> Callable[..., AbstractContextManager[EdgeProcess]]:
-    """Start the edge as a process; keyword arguments change its environment."""
+    """Start the edge, or what stands in for it, as a process; keyword arguments change its environment."""
 
-    def start(**changes: str) -> AbstractContextManager[EdgeProcess]:
-        return edge_process({**environment, **changes}, tmp_path / "edge.log")
+    def start(module: str = "edge", **changes: str) -> AbstractContextManager[EdgeProcess]:
+        return edge_process({**environment, **changes}, tmp_path / "edge.log", module)
 
     return start
 

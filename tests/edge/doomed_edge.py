@@ -74,7 +74,7 @@ async def call(
 def create_doomed_app() -> ASGIApp:
     """What the server's process loads."""
     Caller.call = call  # type: ignore[method-assign]
-    edge.app.Stripe = DoomedStripe  # type: ignore[misc, attr-defined]
+    edge.app.Stripe = DoomedStripe  # type: ignore[attr-defined]
     return edge.app.create_worker_app()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 import pytest
 from litestar.testing import TestClient
@@ -32,21 +33,21 @@ def test_an_event_is_recorded_once_however_often_it_is_delivered(client: Client,
     assert 'edge_stripe_events_total{status="duplicate"} 2.0' in metrics
 
 
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {},
-        {"stripe-signature": ""},
-        {"stripe-signature": "t=,v1="},
-        {"stripe-signature": "v1=" + "0" * 64},
-        {"stripe-signature": "t=1790000000"},
-        {"stripe-signature": "t=" + "9" * 5000 + ",v1=0"},
-        {"stripe-signature": "t=1790000000,v0=" + "0" * 64},
-        {"stripe-signature": "t=1790000000,v1=" + "0" * 64},
-    ],
+FORGERIES: Sequence[dict[str, str]] = (
+    {},
+    {"stripe-signature": ""},
+    {"stripe-signature": "t=,v1="},
+    {"stripe-signature": "v1=" + "0" * 64},
+    {"stripe-signature": "t=1790000000"},
+    {"stripe-signature": "t=" + "9" * 5000 + ",v1=0"},
+    {"stripe-signature": "t=1790000000,v0=" + "0" * 64},
+    {"stripe-signature": "t=1790000000,v1=" + "0" * 64},
 )
-def test_what_stripe_did_not_sign_is_refused(client: Client, world: World, headers: dict[str, str]) -> None:
-    refuses(client, world, body_of(event()), headers)
+
+
+def test_what_stripe_did_not_sign_is_refused(client: Client, world: World) -> None:
+    for headers in FORGERIES:
+        refuses(client, world, body_of(event()), headers)
 
 
 def test_a_signature_that_is_no_text_is_refused(client: Client, world: World) -> None:
@@ -91,41 +92,39 @@ class TestWhileTheSecretIsReplaced:
         assert client.post(ADDRESS, content=body, headers=signed(body, OTHER_SECRET)).status_code == 400
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"",
-        b"null",
-        b"[]",
-        b"{",
-        b'{"id": "evt_1"',
-        b"{}",
-        body_of({**event(), "id": None}),
-        body_of({**event(), "id": 7}),
-        body_of({**event(), "type": None}),
-        body_of({**event(), "data": {}}),
-        body_of({**event(), "data": {"object": []}}),
-        b"[" * 500_000,
-        b'{"a":' * 100_000,
-        body_of(event()) + b"\0",
-        body_of({**event(), "type": "\0"}),
-        body_of(event()).replace(b"product.created", b"\\ud800"),
-        body_of(event()).replace(b"1790000000", b"1e999999999"),
-        body_of(event()).replace(b"1790000000", b"NaN"),
-    ],
-    ids=lambda body: body[:40].decode().replace("\0", "NUL") + f" {len(body)}",
+NO_EVENTS: Sequence[bytes] = (
+    b"",
+    b"null",
+    b"[]",
+    b"{",
+    b'{"id": "evt_1"',
+    b"{}",
+    body_of({**event(), "id": None}),
+    body_of({**event(), "id": 7}),
+    body_of({**event(), "type": None}),
+    body_of({**event(), "data": {}}),
+    body_of({**event(), "data": {"object": []}}),
+    b"[" * 500_000,
+    b'{"a":' * 100_000,
+    body_of(event()) + b"\0",
+    body_of({**event(), "type": "\0"}),
+    body_of(event()).replace(b"product.created", b"\\ud800"),
+    body_of(event()).replace(b"1790000000", b"1e999999999"),
+    body_of(event()).replace(b"1790000000", b"NaN"),
 )
-def test_what_is_no_event_is_refused_with_a_type_although_it_is_signed(
-    client: Client, world: World, body: bytes
-) -> None:
-    answer = client.post(ADDRESS, content=body, headers=signed(body))
-    assert (answer.status_code, answer.json()["code"]) == (422, "validation_failed")
+
+
+def test_what_is_no_event_is_refused_with_a_type_although_it_is_signed(client: Client, world: World) -> None:
+    for body in NO_EVENTS:
+        answer = client.post(ADDRESS, content=body, headers=signed(body))
+        assert (answer.status_code, answer.json()["code"]) == (422, "validation_failed"), body[:300]
     assert recorded(world) == []
 
 
 def test_strange_but_sound_json_is_taken_as_postgres_reads_it(client: Client, world: World) -> None:
-    text = json.dumps(event()).replace('"livemode": false', '"livemode": true, "livemode": false')
-    body = text.replace("1790000000", "1790000000" + "0" * 400).replace("prod_1", "prod_\\u00e9").encode()
+    thing = {"id": "prod_\u00e9", "object": "product", "weight": 7}
+    text = json.dumps(event(data={"object": thing})).replace("7}", "7" * 400 + "}")
+    body = text.replace('"livemode": false', '"livemode": true, "livemode": false').encode()
     assert client.post(ADDRESS, content=body, headers=signed(body)).status_code == 200
     assert recorded(world) == ["evt_1"]
 

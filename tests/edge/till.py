@@ -39,7 +39,7 @@ class Till:
             self.prices[amount] = row["id"]
         return self.prices[amount]
 
-    def order(self, amount: int = 2000, quantity: int = 2, **more: Any) -> dict[str, Any]:
+    def order(self, *, amount: int = 2000, quantity: int = 2, **more: Any) -> dict[str, Any]:
         """The body of an order of some mugs."""
         return {"items": [{"price_id": self.price(amount), "quantity": quantity}], **more}
 
