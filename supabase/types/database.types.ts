@@ -5,7 +5,27 @@ export type Database = {
 
   "public": {
           Tables: {
-            "invitations": {
+            "disputes": {
+                  Row: {
+                    "amount": number,"created_at": string,"currency": string,"evidence_due_by": string | null,"id": string,"organization_id": string | null,"payment_id": string,"reason": string | null,"status": string,"updated_at": string,"user_id": string | null
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "amount": number,"created_at"?: string,"currency": string,"evidence_due_by"?: string | null,"id"?: string,"organization_id"?: string | null,"payment_id": string,"reason"?: string | null,"status": string,"updated_at"?: string,"user_id"?: string | null
+                  }
+                  Update: {
+                    "amount"?: number,"created_at"?: string,"currency"?: string,"evidence_due_by"?: string | null,"id"?: string,"organization_id"?: string | null,"payment_id"?: string,"reason"?: string | null,"status"?: string,"updated_at"?: string,"user_id"?: string | null
+                  }
+                  Relationships: [
+                    {
+      foreignKeyName: "disputes_payment_id_fkey"
+      columns: ["payment_id"]
+isOneToOne: false
+      referencedRelation: "payments"
+      referencedColumns: ["id"]
+    }
+                  ]
+                },"invitations": {
                   Row: {
                     "accepted_at": string | null,"accepted_by": string | null,"created_at": string,"email": string,"expires_at": string,"id": string,"invited_by": string,"organization_id": string,"revoked_at": string | null,"role": string
                   }
@@ -117,6 +137,64 @@ isOneToOne: false
       referencedColumns: ["id"]
     }
                   ]
+                },"order_items": {
+                  Row: {
+                    "amount": number,"line": number,"name": string,"order_id": string,"price_id": string,"product_id": string,"quantity": number,"unit_amount": number,"user_id": string
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "amount"?: never,"line": number,"name": string,"order_id": string,"price_id": string,"product_id": string,"quantity": number,"unit_amount": number,"user_id": string
+                  }
+                  Update: {
+                    "amount"?: never,"line"?: number,"name"?: string,"order_id"?: string,"price_id"?: string,"product_id"?: string,"quantity"?: number,"unit_amount"?: number,"user_id"?: string
+                  }
+                  Relationships: [
+                    {
+      foreignKeyName: "order_items_order_id_fkey"
+      columns: ["order_id"]
+isOneToOne: false
+      referencedRelation: "orders"
+      referencedColumns: ["id"]
+    },{
+      foreignKeyName: "order_items_price_id_fkey"
+      columns: ["price_id"]
+isOneToOne: false
+      referencedRelation: "prices"
+      referencedColumns: ["id"]
+    },{
+      foreignKeyName: "order_items_product_id_fkey"
+      columns: ["product_id"]
+isOneToOne: false
+      referencedRelation: "products"
+      referencedColumns: ["id"]
+    },{
+      foreignKeyName: "order_items_user_id_fkey"
+      columns: ["user_id"]
+isOneToOne: false
+      referencedRelation: "profiles"
+      referencedColumns: ["id"]
+    }
+                  ]
+                },"orders": {
+                  Row: {
+                    "amount_refunded": number,"created_at": string,"currency": string,"customer_email": string | null,"customer_id": string,"id": string,"paid_at": string | null,"status": string,"total": number,"updated_at": string,"user_id": string
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "amount_refunded"?: number,"created_at"?: string,"currency": string,"customer_email"?: string | null,"customer_id": string,"id"?: string,"paid_at"?: string | null,"status"?: string,"total": number,"updated_at"?: string,"user_id": string
+                  }
+                  Update: {
+                    "amount_refunded"?: number,"created_at"?: string,"currency"?: string,"customer_email"?: string | null,"customer_id"?: string,"id"?: string,"paid_at"?: string | null,"status"?: string,"total"?: number,"updated_at"?: string,"user_id"?: string
+                  }
+                  Relationships: [
+                    {
+      foreignKeyName: "orders_user_id_fkey"
+      columns: ["user_id"]
+isOneToOne: false
+      referencedRelation: "profiles"
+      referencedColumns: ["id"]
+    }
+                  ]
                 },"organizations": {
                   Row: {
                     "created_at": string,"deleted_at": string | null,"id": string,"name": string,"slug": string,"subscription_tier": string,"updated_at": string
@@ -127,6 +205,86 @@ isOneToOne: false
                   }
                   Update: {
                     "created_at"?: string,"deleted_at"?: string | null,"id"?: string,"name"?: string,"slug"?: string,"subscription_tier"?: string,"updated_at"?: string
+                  }
+                  Relationships: [
+
+                  ]
+                },"payments": {
+                  Row: {
+                    "amount": number,"amount_refunded": number,"amount_requested": number,"created_at": string,"currency": string,"customer_id": string,"failure_code": string | null,"failure_message": string | null,"id": string,"order_id": string | null,"organization_id": string | null,"paid_at": string | null,"refund_postings": number,"status": string,"subscription_id": string | null,"updated_at": string,"user_id": string | null
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "amount": number,"amount_refunded"?: number,"amount_requested"?: number,"created_at"?: string,"currency": string,"customer_id": string,"failure_code"?: string | null,"failure_message"?: string | null,"id"?: string,"order_id"?: string | null,"organization_id"?: string | null,"paid_at"?: string | null,"refund_postings"?: number,"status": string,"subscription_id"?: string | null,"updated_at"?: string,"user_id"?: string | null
+                  }
+                  Update: {
+                    "amount"?: number,"amount_refunded"?: number,"amount_requested"?: number,"created_at"?: string,"currency"?: string,"customer_id"?: string,"failure_code"?: string | null,"failure_message"?: string | null,"id"?: string,"order_id"?: string | null,"organization_id"?: string | null,"paid_at"?: string | null,"refund_postings"?: number,"status"?: string,"subscription_id"?: string | null,"updated_at"?: string,"user_id"?: string | null
+                  }
+                  Relationships: [
+                    {
+      foreignKeyName: "payments_order_id_fkey"
+      columns: ["order_id"]
+isOneToOne: false
+      referencedRelation: "orders"
+      referencedColumns: ["id"]
+    },{
+      foreignKeyName: "payments_subscription_id_fkey"
+      columns: ["subscription_id"]
+isOneToOne: false
+      referencedRelation: "subscriptions"
+      referencedColumns: ["id"]
+    }
+                  ]
+                },"plans": {
+                  Row: {
+                    "created_at": string,"name": string,"plan": string,"price_id": string | null,"rank": number
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "created_at"?: string,"name": string,"plan": string,"price_id"?: string | null,"rank": number
+                  }
+                  Update: {
+                    "created_at"?: string,"name"?: string,"plan"?: string,"price_id"?: string | null,"rank"?: number
+                  }
+                  Relationships: [
+                    {
+      foreignKeyName: "plans_price_id_fkey"
+      columns: ["price_id"]
+isOneToOne: false
+      referencedRelation: "prices"
+      referencedColumns: ["id"]
+    }
+                  ]
+                },"prices": {
+                  Row: {
+                    "archived_at": string | null,"created_at": string,"currency": string,"id": string,"product_id": string,"recurring": string | null,"unit_amount": number
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "archived_at"?: string | null,"created_at"?: string,"currency": string,"id"?: string,"product_id": string,"recurring"?: string | null,"unit_amount": number
+                  }
+                  Update: {
+                    "archived_at"?: string | null,"created_at"?: string,"currency"?: string,"id"?: string,"product_id"?: string,"recurring"?: string | null,"unit_amount"?: number
+                  }
+                  Relationships: [
+                    {
+      foreignKeyName: "prices_product_id_fkey"
+      columns: ["product_id"]
+isOneToOne: false
+      referencedRelation: "products"
+      referencedColumns: ["id"]
+    }
+                  ]
+                },"products": {
+                  Row: {
+                    "archived_at": string | null,"created_at": string,"description": string | null,"id": string,"name": string,"updated_at": string
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "archived_at"?: string | null,"created_at"?: string,"description"?: string | null,"id"?: string,"name": string,"updated_at"?: string
+                  }
+                  Update: {
+                    "archived_at"?: string | null,"created_at"?: string,"description"?: string | null,"id"?: string,"name"?: string,"updated_at"?: string
                   }
                   Relationships: [
 
@@ -169,6 +327,46 @@ isOneToOne: false
 isOneToOne: false
       referencedRelation: "profiles"
       referencedColumns: ["id"]
+    }
+                  ]
+                },"refunds": {
+                  Row: {
+                    "amount": number,"created_at": string,"currency": string,"failure": string | null,"id": string,"organization_id": string | null,"payment_id": string,"reason": string | null,"requested_by": string | null,"status": string,"updated_at": string,"user_id": string | null
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "amount": number,"created_at"?: string,"currency": string,"failure"?: string | null,"id"?: string,"organization_id"?: string | null,"payment_id": string,"reason"?: string | null,"requested_by"?: string | null,"status": string,"updated_at"?: string,"user_id"?: string | null
+                  }
+                  Update: {
+                    "amount"?: number,"created_at"?: string,"currency"?: string,"failure"?: string | null,"id"?: string,"organization_id"?: string | null,"payment_id"?: string,"reason"?: string | null,"requested_by"?: string | null,"status"?: string,"updated_at"?: string,"user_id"?: string | null
+                  }
+                  Relationships: [
+                    {
+      foreignKeyName: "refunds_payment_id_fkey"
+      columns: ["payment_id"]
+isOneToOne: false
+      referencedRelation: "payments"
+      referencedColumns: ["id"]
+    }
+                  ]
+                },"subscriptions": {
+                  Row: {
+                    "cancel_at_period_end": boolean,"canceled_at": string | null,"created_at": string,"current_period_end": string | null,"current_period_start": string | null,"customer_id": string,"ended_at": string | null,"id": string,"organization_id": string | null,"plan": string,"status": string,"trial_end": string | null,"updated_at": string,"user_id": string | null
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "cancel_at_period_end"?: boolean,"canceled_at"?: string | null,"created_at"?: string,"current_period_end"?: string | null,"current_period_start"?: string | null,"customer_id": string,"ended_at"?: string | null,"id"?: string,"organization_id"?: string | null,"plan": string,"status": string,"trial_end"?: string | null,"updated_at"?: string,"user_id"?: string | null
+                  }
+                  Update: {
+                    "cancel_at_period_end"?: boolean,"canceled_at"?: string | null,"created_at"?: string,"current_period_end"?: string | null,"current_period_start"?: string | null,"customer_id"?: string,"ended_at"?: string | null,"id"?: string,"organization_id"?: string | null,"plan"?: string,"status"?: string,"trial_end"?: string | null,"updated_at"?: string,"user_id"?: string | null
+                  }
+                  Relationships: [
+                    {
+      foreignKeyName: "subscriptions_plan_fkey"
+      columns: ["plan"]
+isOneToOne: false
+      referencedRelation: "plans"
+      referencedColumns: ["plan"]
     }
                   ]
                 },"tasks": {

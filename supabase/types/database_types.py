@@ -17,6 +17,48 @@ from typing_extensions import NotRequired, TypeAlias
 from pydantic import BaseModel, Field, JsonValue
 
 
+class PublicDisputes(BaseModel):
+    amount: int = Field(alias="amount")
+    created_at: datetime.datetime = Field(alias="created_at")
+    currency: str = Field(alias="currency")
+    evidence_due_by: Optional[datetime.datetime] = Field(alias="evidence_due_by")
+    id: uuid.UUID = Field(alias="id")
+    organization_id: Optional[uuid.UUID] = Field(alias="organization_id")
+    payment_id: uuid.UUID = Field(alias="payment_id")
+    reason: Optional[str] = Field(alias="reason")
+    status: str = Field(alias="status")
+    updated_at: datetime.datetime = Field(alias="updated_at")
+    user_id: Optional[uuid.UUID] = Field(alias="user_id")
+
+
+class PublicDisputesInsert(TypedDict):
+    amount: Annotated[int, Field(alias="amount")]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    currency: Annotated[str, Field(alias="currency")]
+    evidence_due_by: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="evidence_due_by")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    organization_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="organization_id")]]
+    payment_id: Annotated[uuid.UUID, Field(alias="payment_id")]
+    reason: NotRequired[Annotated[Optional[str], Field(alias="reason")]]
+    status: Annotated[str, Field(alias="status")]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+    user_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="user_id")]]
+
+
+class PublicDisputesUpdate(TypedDict):
+    amount: NotRequired[Annotated[int, Field(alias="amount")]]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    currency: NotRequired[Annotated[str, Field(alias="currency")]]
+    evidence_due_by: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="evidence_due_by")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    organization_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="organization_id")]]
+    payment_id: NotRequired[Annotated[uuid.UUID, Field(alias="payment_id")]]
+    reason: NotRequired[Annotated[Optional[str], Field(alias="reason")]]
+    status: NotRequired[Annotated[str, Field(alias="status")]]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+    user_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="user_id")]]
+
+
 class PublicInvitations(BaseModel):
     accepted_at: Optional[datetime.datetime] = Field(alias="accepted_at")
     accepted_by: Optional[uuid.UUID] = Field(alias="accepted_by")
@@ -179,6 +221,84 @@ class PublicNotificationsUpdate(TypedDict):
     user_id: NotRequired[Annotated[uuid.UUID, Field(alias="user_id")]]
 
 
+class PublicOrderItems(BaseModel):
+    amount: int = Field(alias="amount")
+    line: int = Field(alias="line")
+    name: str = Field(alias="name")
+    order_id: uuid.UUID = Field(alias="order_id")
+    price_id: uuid.UUID = Field(alias="price_id")
+    product_id: uuid.UUID = Field(alias="product_id")
+    quantity: int = Field(alias="quantity")
+    unit_amount: int = Field(alias="unit_amount")
+    user_id: uuid.UUID = Field(alias="user_id")
+
+
+class PublicOrderItemsInsert(TypedDict):
+    amount: NotRequired[Annotated[int, Field(alias="amount")]]
+    line: Annotated[int, Field(alias="line")]
+    name: Annotated[str, Field(alias="name")]
+    order_id: Annotated[uuid.UUID, Field(alias="order_id")]
+    price_id: Annotated[uuid.UUID, Field(alias="price_id")]
+    product_id: Annotated[uuid.UUID, Field(alias="product_id")]
+    quantity: Annotated[int, Field(alias="quantity")]
+    unit_amount: Annotated[int, Field(alias="unit_amount")]
+    user_id: Annotated[uuid.UUID, Field(alias="user_id")]
+
+
+class PublicOrderItemsUpdate(TypedDict):
+    amount: NotRequired[Annotated[int, Field(alias="amount")]]
+    line: NotRequired[Annotated[int, Field(alias="line")]]
+    name: NotRequired[Annotated[str, Field(alias="name")]]
+    order_id: NotRequired[Annotated[uuid.UUID, Field(alias="order_id")]]
+    price_id: NotRequired[Annotated[uuid.UUID, Field(alias="price_id")]]
+    product_id: NotRequired[Annotated[uuid.UUID, Field(alias="product_id")]]
+    quantity: NotRequired[Annotated[int, Field(alias="quantity")]]
+    unit_amount: NotRequired[Annotated[int, Field(alias="unit_amount")]]
+    user_id: NotRequired[Annotated[uuid.UUID, Field(alias="user_id")]]
+
+
+class PublicOrders(BaseModel):
+    amount_refunded: int = Field(alias="amount_refunded")
+    created_at: datetime.datetime = Field(alias="created_at")
+    currency: str = Field(alias="currency")
+    customer_email: Optional[str] = Field(alias="customer_email")
+    customer_id: uuid.UUID = Field(alias="customer_id")
+    id: uuid.UUID = Field(alias="id")
+    paid_at: Optional[datetime.datetime] = Field(alias="paid_at")
+    status: str = Field(alias="status")
+    total: int = Field(alias="total")
+    updated_at: datetime.datetime = Field(alias="updated_at")
+    user_id: uuid.UUID = Field(alias="user_id")
+
+
+class PublicOrdersInsert(TypedDict):
+    amount_refunded: NotRequired[Annotated[int, Field(alias="amount_refunded")]]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    currency: Annotated[str, Field(alias="currency")]
+    customer_email: NotRequired[Annotated[Optional[str], Field(alias="customer_email")]]
+    customer_id: Annotated[uuid.UUID, Field(alias="customer_id")]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    paid_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="paid_at")]]
+    status: NotRequired[Annotated[str, Field(alias="status")]]
+    total: Annotated[int, Field(alias="total")]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+    user_id: Annotated[uuid.UUID, Field(alias="user_id")]
+
+
+class PublicOrdersUpdate(TypedDict):
+    amount_refunded: NotRequired[Annotated[int, Field(alias="amount_refunded")]]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    currency: NotRequired[Annotated[str, Field(alias="currency")]]
+    customer_email: NotRequired[Annotated[Optional[str], Field(alias="customer_email")]]
+    customer_id: NotRequired[Annotated[uuid.UUID, Field(alias="customer_id")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    paid_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="paid_at")]]
+    status: NotRequired[Annotated[str, Field(alias="status")]]
+    total: NotRequired[Annotated[int, Field(alias="total")]]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+    user_id: NotRequired[Annotated[uuid.UUID, Field(alias="user_id")]]
+
+
 class PublicOrganizations(BaseModel):
     created_at: datetime.datetime = Field(alias="created_at")
     deleted_at: Optional[datetime.datetime] = Field(alias="deleted_at")
@@ -206,6 +326,147 @@ class PublicOrganizationsUpdate(TypedDict):
     name: NotRequired[Annotated[str, Field(alias="name")]]
     slug: NotRequired[Annotated[str, Field(alias="slug")]]
     subscription_tier: NotRequired[Annotated[str, Field(alias="subscription_tier")]]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+
+
+class PublicPayments(BaseModel):
+    amount: int = Field(alias="amount")
+    amount_refunded: int = Field(alias="amount_refunded")
+    amount_requested: int = Field(alias="amount_requested")
+    created_at: datetime.datetime = Field(alias="created_at")
+    currency: str = Field(alias="currency")
+    customer_id: uuid.UUID = Field(alias="customer_id")
+    failure_code: Optional[str] = Field(alias="failure_code")
+    failure_message: Optional[str] = Field(alias="failure_message")
+    id: uuid.UUID = Field(alias="id")
+    order_id: Optional[uuid.UUID] = Field(alias="order_id")
+    organization_id: Optional[uuid.UUID] = Field(alias="organization_id")
+    paid_at: Optional[datetime.datetime] = Field(alias="paid_at")
+    refund_postings: int = Field(alias="refund_postings")
+    status: str = Field(alias="status")
+    subscription_id: Optional[uuid.UUID] = Field(alias="subscription_id")
+    updated_at: datetime.datetime = Field(alias="updated_at")
+    user_id: Optional[uuid.UUID] = Field(alias="user_id")
+
+
+class PublicPaymentsInsert(TypedDict):
+    amount: Annotated[int, Field(alias="amount")]
+    amount_refunded: NotRequired[Annotated[int, Field(alias="amount_refunded")]]
+    amount_requested: NotRequired[Annotated[int, Field(alias="amount_requested")]]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    currency: Annotated[str, Field(alias="currency")]
+    customer_id: Annotated[uuid.UUID, Field(alias="customer_id")]
+    failure_code: NotRequired[Annotated[Optional[str], Field(alias="failure_code")]]
+    failure_message: NotRequired[Annotated[Optional[str], Field(alias="failure_message")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    order_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="order_id")]]
+    organization_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="organization_id")]]
+    paid_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="paid_at")]]
+    refund_postings: NotRequired[Annotated[int, Field(alias="refund_postings")]]
+    status: Annotated[str, Field(alias="status")]
+    subscription_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="subscription_id")]]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+    user_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="user_id")]]
+
+
+class PublicPaymentsUpdate(TypedDict):
+    amount: NotRequired[Annotated[int, Field(alias="amount")]]
+    amount_refunded: NotRequired[Annotated[int, Field(alias="amount_refunded")]]
+    amount_requested: NotRequired[Annotated[int, Field(alias="amount_requested")]]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    currency: NotRequired[Annotated[str, Field(alias="currency")]]
+    customer_id: NotRequired[Annotated[uuid.UUID, Field(alias="customer_id")]]
+    failure_code: NotRequired[Annotated[Optional[str], Field(alias="failure_code")]]
+    failure_message: NotRequired[Annotated[Optional[str], Field(alias="failure_message")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    order_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="order_id")]]
+    organization_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="organization_id")]]
+    paid_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="paid_at")]]
+    refund_postings: NotRequired[Annotated[int, Field(alias="refund_postings")]]
+    status: NotRequired[Annotated[str, Field(alias="status")]]
+    subscription_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="subscription_id")]]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+    user_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="user_id")]]
+
+
+class PublicPlans(BaseModel):
+    created_at: datetime.datetime = Field(alias="created_at")
+    name: str = Field(alias="name")
+    plan: str = Field(alias="plan")
+    price_id: Optional[uuid.UUID] = Field(alias="price_id")
+    rank: int = Field(alias="rank")
+
+
+class PublicPlansInsert(TypedDict):
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    name: Annotated[str, Field(alias="name")]
+    plan: Annotated[str, Field(alias="plan")]
+    price_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="price_id")]]
+    rank: Annotated[int, Field(alias="rank")]
+
+
+class PublicPlansUpdate(TypedDict):
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    name: NotRequired[Annotated[str, Field(alias="name")]]
+    plan: NotRequired[Annotated[str, Field(alias="plan")]]
+    price_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="price_id")]]
+    rank: NotRequired[Annotated[int, Field(alias="rank")]]
+
+
+class PublicPrices(BaseModel):
+    archived_at: Optional[datetime.datetime] = Field(alias="archived_at")
+    created_at: datetime.datetime = Field(alias="created_at")
+    currency: str = Field(alias="currency")
+    id: uuid.UUID = Field(alias="id")
+    product_id: uuid.UUID = Field(alias="product_id")
+    recurring: Optional[str] = Field(alias="recurring")
+    unit_amount: int = Field(alias="unit_amount")
+
+
+class PublicPricesInsert(TypedDict):
+    archived_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="archived_at")]]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    currency: Annotated[str, Field(alias="currency")]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    product_id: Annotated[uuid.UUID, Field(alias="product_id")]
+    recurring: NotRequired[Annotated[Optional[str], Field(alias="recurring")]]
+    unit_amount: Annotated[int, Field(alias="unit_amount")]
+
+
+class PublicPricesUpdate(TypedDict):
+    archived_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="archived_at")]]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    currency: NotRequired[Annotated[str, Field(alias="currency")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    product_id: NotRequired[Annotated[uuid.UUID, Field(alias="product_id")]]
+    recurring: NotRequired[Annotated[Optional[str], Field(alias="recurring")]]
+    unit_amount: NotRequired[Annotated[int, Field(alias="unit_amount")]]
+
+
+class PublicProducts(BaseModel):
+    archived_at: Optional[datetime.datetime] = Field(alias="archived_at")
+    created_at: datetime.datetime = Field(alias="created_at")
+    description: Optional[str] = Field(alias="description")
+    id: uuid.UUID = Field(alias="id")
+    name: str = Field(alias="name")
+    updated_at: datetime.datetime = Field(alias="updated_at")
+
+
+class PublicProductsInsert(TypedDict):
+    archived_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="archived_at")]]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    description: NotRequired[Annotated[Optional[str], Field(alias="description")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    name: Annotated[str, Field(alias="name")]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+
+
+class PublicProductsUpdate(TypedDict):
+    archived_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="archived_at")]]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    description: NotRequired[Annotated[Optional[str], Field(alias="description")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    name: NotRequired[Annotated[str, Field(alias="name")]]
     updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
 
 
@@ -273,6 +534,106 @@ class PublicProjectsUpdate(TypedDict):
     organization_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="organization_id")]]
     updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
     user_id: NotRequired[Annotated[uuid.UUID, Field(alias="user_id")]]
+
+
+class PublicRefunds(BaseModel):
+    amount: int = Field(alias="amount")
+    created_at: datetime.datetime = Field(alias="created_at")
+    currency: str = Field(alias="currency")
+    failure: Optional[str] = Field(alias="failure")
+    id: uuid.UUID = Field(alias="id")
+    organization_id: Optional[uuid.UUID] = Field(alias="organization_id")
+    payment_id: uuid.UUID = Field(alias="payment_id")
+    reason: Optional[str] = Field(alias="reason")
+    requested_by: Optional[uuid.UUID] = Field(alias="requested_by")
+    status: str = Field(alias="status")
+    updated_at: datetime.datetime = Field(alias="updated_at")
+    user_id: Optional[uuid.UUID] = Field(alias="user_id")
+
+
+class PublicRefundsInsert(TypedDict):
+    amount: Annotated[int, Field(alias="amount")]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    currency: Annotated[str, Field(alias="currency")]
+    failure: NotRequired[Annotated[Optional[str], Field(alias="failure")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    organization_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="organization_id")]]
+    payment_id: Annotated[uuid.UUID, Field(alias="payment_id")]
+    reason: NotRequired[Annotated[Optional[str], Field(alias="reason")]]
+    requested_by: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="requested_by")]]
+    status: Annotated[str, Field(alias="status")]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+    user_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="user_id")]]
+
+
+class PublicRefundsUpdate(TypedDict):
+    amount: NotRequired[Annotated[int, Field(alias="amount")]]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    currency: NotRequired[Annotated[str, Field(alias="currency")]]
+    failure: NotRequired[Annotated[Optional[str], Field(alias="failure")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    organization_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="organization_id")]]
+    payment_id: NotRequired[Annotated[uuid.UUID, Field(alias="payment_id")]]
+    reason: NotRequired[Annotated[Optional[str], Field(alias="reason")]]
+    requested_by: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="requested_by")]]
+    status: NotRequired[Annotated[str, Field(alias="status")]]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+    user_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="user_id")]]
+
+
+class PublicSubscriptions(BaseModel):
+    cancel_at_period_end: bool = Field(alias="cancel_at_period_end")
+    canceled_at: Optional[datetime.datetime] = Field(alias="canceled_at")
+    created_at: datetime.datetime = Field(alias="created_at")
+    current_period_end: Optional[datetime.datetime] = Field(alias="current_period_end")
+    current_period_start: Optional[datetime.datetime] = Field(alias="current_period_start")
+    customer_id: uuid.UUID = Field(alias="customer_id")
+    ended_at: Optional[datetime.datetime] = Field(alias="ended_at")
+    id: uuid.UUID = Field(alias="id")
+    organization_id: Optional[uuid.UUID] = Field(alias="organization_id")
+    plan: str = Field(alias="plan")
+    status: str = Field(alias="status")
+    trial_end: Optional[datetime.datetime] = Field(alias="trial_end")
+    updated_at: datetime.datetime = Field(alias="updated_at")
+    user_id: Optional[uuid.UUID] = Field(alias="user_id")
+
+
+class PublicSubscriptionsInsert(TypedDict):
+    cancel_at_period_end: NotRequired[Annotated[bool, Field(alias="cancel_at_period_end")]]
+    canceled_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="canceled_at")]]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    current_period_end: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="current_period_end")]]
+    current_period_start: NotRequired[
+        Annotated[Optional[datetime.datetime], Field(alias="current_period_start")]
+    ]
+    customer_id: Annotated[uuid.UUID, Field(alias="customer_id")]
+    ended_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="ended_at")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    organization_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="organization_id")]]
+    plan: Annotated[str, Field(alias="plan")]
+    status: Annotated[str, Field(alias="status")]
+    trial_end: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="trial_end")]]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+    user_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="user_id")]]
+
+
+class PublicSubscriptionsUpdate(TypedDict):
+    cancel_at_period_end: NotRequired[Annotated[bool, Field(alias="cancel_at_period_end")]]
+    canceled_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="canceled_at")]]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    current_period_end: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="current_period_end")]]
+    current_period_start: NotRequired[
+        Annotated[Optional[datetime.datetime], Field(alias="current_period_start")]
+    ]
+    customer_id: NotRequired[Annotated[uuid.UUID, Field(alias="customer_id")]]
+    ended_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="ended_at")]]
+    id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    organization_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="organization_id")]]
+    plan: NotRequired[Annotated[str, Field(alias="plan")]]
+    status: NotRequired[Annotated[str, Field(alias="status")]]
+    trial_end: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="trial_end")]]
+    updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+    user_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="user_id")]]
 
 
 class PublicTasks(BaseModel):

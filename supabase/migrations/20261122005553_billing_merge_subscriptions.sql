@@ -1,0 +1,191 @@
+-- What Stripe says about subscriptions, merged. Their updates carry a second, not an
+-- order: what a payload alone cannot decide, Stripe is asked.
+
+set lock_timeout = '5s';
+
+create function billing.plan_of(subscription jsonb)
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+    select coalesce(
+        (
+            select p.plan from public.plans as p
+            where p.plan = subscription #>> '{metadata,plan}' and p.price_id is not null
+        ),
+        (select c.plan from billing.checkouts as c where c.stripe_subscription = subscription ->> 'id' limit 1),
+        (
+            select p.plan
+            from public.plans as p
+            inner join public.prices as a on p.price_id = a.id
+            where
+                a.unit_amount::text = subscription #>> '{items,data,0,price,unit_amount}'
+                and lower(a.currency) = lower(subscription #>> '{items,data,0,price,currency}')
+                and a.recurring = subscription #>> '{items,data,0,price,recurring,interval}'
+            limit 1
+        )
+    );
+$$;
+comment on function billing.plan_of(jsonb) is
+'Which plan a subscription is to: as we named it when it began, else by its price. Null: none that we sell.';
+
+create function billing.write_subscription(subscription_id uuid, subscription jsonb)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+    v_status text := billing.stripe_status(subscription);
+begin
+    update public.subscriptions as s
+    set
+        status = billing.step('subscription', s.status, v_status),
+        current_period_start = coalesce(billing.period_of(subscription, 'start'), s.current_period_start),
+        current_period_end = coalesce(billing.period_of(subscription, 'end'), s.current_period_end),
+        cancel_at_period_end = coalesce((subscription ->> 'cancel_at_period_end')::boolean, false)
+        or jsonb_typeof(subscription -> 'cancel_at') = 'number',
+        trial_end = billing.moment(subscription -> 'trial_end'),
+        canceled_at = billing.moment(subscription -> 'canceled_at'),
+        ended_at = case when v_status = 'canceled' then coalesce(billing.moment(subscription -> 'ended_at'), now()) end
+    where s.id = write_subscription.subscription_id and s.status <> 'canceled';
+end
+$$;
+comment on function billing.write_subscription(uuid, jsonb) is 'Shows a subscription as Stripe has it. What has ended stays as it ended.';
+
+create function billing.stripe_status(subscription jsonb)
+returns text
+language sql
+immutable
+set search_path = ''
+return case subscription ->> 'status' when 'incomplete_expired' then 'canceled' else subscription ->> 'status' end;
+comment on function billing.stripe_status(jsonb) is
+'The status of a subscription. One whose first payment never came has ended like any other.';
+
+create function billing.period_of(subscription jsonb, edge text)
+returns timestamptz
+language sql
+immutable
+set search_path = ''
+return billing.moment(coalesce(
+    subscription #> array['items', 'data', '0', 'current_period_' || edge],
+    subscription -> ('current_period_' || edge)
+));
+comment on function billing.period_of(jsonb, text) is 'Start or end of the period that is paid, of the items or, before, of the subscription.';
+
+create function billing.add_subscription(subscription jsonb, customer_id uuid, as_of bigint)
+returns uuid
+language plpgsql
+volatile
+set search_path = ''
+as $$
+#variable_conflict use_column -- for the arbiter of `on conflict`, which cannot be qualified
+declare
+    v_plan text := billing.plan_of(subscription);
+    v_status text := billing.stripe_status(subscription);
+    v_id uuid;
+begin
+    if v_plan is null then
+        perform billing.file_discrepancy(
+            'unknown_plan', subscription ->> 'id', 'A customer is subscribed to something that is no plan.',
+            'Cancel the subscription at Stripe, or give it the metadata "plan".',
+            jsonb_build_object('customer', customer_id)
+        );
+        return null;
+    end if;
+    insert into public.subscriptions (customer_id, plan, status, ended_at)
+    values (
+        customer_id, v_plan, v_status,
+        case v_status when 'canceled' then coalesce(billing.moment(subscription -> 'ended_at'), now()) end
+    )
+    on conflict (customer_id) where status in ('trialing', 'active', 'past_due', 'unpaid', 'paused') do nothing
+    returning id into v_id;
+    if not found then
+        perform billing.file_second_subscription(subscription, customer_id);
+        return null;
+    end if;
+    insert into billing.stripe_subscriptions (subscription_id, stripe_id, as_of)
+    values (v_id, subscription ->> 'id', as_of);
+    return v_id;
+end
+$$;
+comment on function billing.add_subscription(jsonb, uuid, bigint) is
+'A subscription that is heard of for the first time. Null if it cannot be ours: then it is filed for a decision.';
+
+create function billing.file_second_subscription(subscription jsonb, customer_id uuid)
+returns void
+language sql
+volatile
+set search_path = ''
+return billing.file_discrepancy(
+    'second_subscription', subscription ->> 'id', 'The customer has another live subscription.',
+    'Cancel one of the two at Stripe and refund what was paid for it.', jsonb_build_object('customer', customer_id)
+);
+comment on function billing.file_second_subscription(jsonb, uuid) is
+'Two live subscriptions of one customer: the database keeps the first, somebody has to decide.';
+
+create function billing.merge_subscription(subscription jsonb, created bigint default null, ticket bigint default null)
+returns boolean
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+    v_known billing.stripe_subscriptions;
+    v_row public.subscriptions;
+    v_customer_id uuid := billing.customer_for(subscription);
+    v_status text := billing.stripe_status(subscription);
+    v_id uuid;
+begin
+    if v_customer_id is null then
+        return false;
+    end if;
+    select n.* into v_known from billing.stripe_subscriptions as n where n.stripe_id = subscription ->> 'id' for no key update;
+    if not found then
+        v_id := billing.add_subscription(subscription, v_customer_id, coalesce(created, 0));
+        if v_id is not null then
+            perform billing.write_subscription(v_id, subscription);
+            update billing.stripe_subscriptions as n set payloads_decide = (merge_subscription.ticket is null) where n.subscription_id = v_id;
+        end if;
+        return true;
+    end if;
+
+    select s.* into strict v_row from public.subscriptions as s where s.id = v_known.subscription_id for no key update;
+    if v_row.status = 'canceled' then
+        return true;
+    end if;
+    if
+        billing.is_live(v_status) and not billing.is_live(v_row.status)
+        and exists (
+            select from public.subscriptions as s
+            where s.customer_id = v_row.customer_id and s.id <> v_row.id and billing.is_live(s.status)
+        )
+    then
+        perform billing.file_second_subscription(subscription, v_customer_id);
+        return true;
+    end if;
+
+    if ticket is not null then
+        if ticket > v_known.applied_ticket then
+            perform billing.write_subscription(v_row.id, subscription);
+            update billing.stripe_subscriptions as n
+            set applied_ticket = merge_subscription.ticket, payloads_decide = false
+            where n.subscription_id = v_row.id;
+        end if;
+    elsif v_status = 'canceled' or (v_known.payloads_decide and created > v_known.as_of) then
+        perform billing.write_subscription(v_row.id, subscription);
+        update billing.stripe_subscriptions as n
+        set as_of = greatest(n.as_of, created)
+        where n.subscription_id = v_row.id;
+    elsif not v_known.payloads_decide or created = v_known.as_of then
+        if v_row.status = 'incomplete' and v_status <> 'incomplete' then
+            perform billing.write_subscription(v_row.id, subscription); -- nothing goes back there, so this is news
+        end if;
+        perform billing.refetch('subscription', subscription ->> 'id');
+    end if;
+    return true;
+end
+$$;
+comment on function billing.merge_subscription(jsonb, bigint, bigint) is
+'What is known of a subscription: from an event of that second, or fetched under that ticket. Canceled always wins; what is older than what we have is dropped; what cannot be told is fetched. False: it is of nobody whom we know.';

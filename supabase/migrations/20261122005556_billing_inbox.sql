@@ -1,0 +1,180 @@
+-- The inbox: recorded and applied in one commit. If applying fails, its work is taken
+-- back, the record stays with the error, and a job tries again.
+
+set lock_timeout = '5s';
+
+insert into jobs.kinds (kind, handler, sql_function, description) values
+('billing.apply_stripe_event', 'sql', 'billing.apply_again', 'Tries an event again that could not be applied, or waits for something.');
+
+create function billing.try_event(event billing.stripe_events)
+returns text
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+    v_ours boolean;
+    v_reason text;
+    v_waits_for text;
+begin
+    v_ours := billing.merge(event.payload #> '{data,object}', event.type, event.created, null);
+    if not v_ours then
+        update billing.stripe_events as e
+        set status = 'ignored', error = 'of nobody whom we know', waits_for = null, ended_at = now()
+        where e.id = event.id;
+        return 'ignored';
+    end if;
+    if event.status <> 'applied' then
+        update billing.stripe_events as e
+        set status = 'applied', error = null, waits_for = null, ended_at = now()
+        where e.id = event.id;
+    end if;
+    return 'applied';
+exception
+    when sqlstate 'JB001' then
+        get stacked diagnostics v_reason = message_text, v_waits_for = pg_exception_hint;
+        return billing.keep_event(event, 'received', v_reason, v_waits_for);
+    when others then
+        get stacked diagnostics v_reason = message_text, v_waits_for = pg_exception_hint;
+        return billing.keep_event(event, 'failed', concat_ws(' ', sqlstate || ':', v_reason, nullif(v_waits_for, '')), null);
+end
+$$;
+comment on function billing.try_event(billing.stripe_events) is 'Applies a recorded event and says what became of it.';
+
+create function billing.keep_event(event billing.stripe_events, status text, reason text, waits_for text)
+returns text
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+    v_tries integer := case event.status when 'applied' then 1 else event.attempts + 1 end;
+    v_dead boolean := case keep_event.status
+        when 'failed' then v_tries >= 12 else event.received_at < now() - interval '3 days'
+    end;
+begin
+    update billing.stripe_events as e
+    set
+        status = case when v_dead then 'dead' else keep_event.status end, attempts = v_tries,
+        error = left(reason, 2000), waits_for = nullif(keep_event.waits_for, ''), ended_at = null
+    where e.id = event.id;
+    if v_dead then
+        return 'dead';
+    end if;
+    perform jobs.enqueue(
+        'billing.apply_stripe_event', jsonb_build_object('event_id', event.id),
+        now() + least(interval '5 seconds' * power(2, least(v_tries, 20) - 1), interval '1 hour') * (0.8 + 0.4 * random())
+    );
+    -- Stripe knows what we have not heard of.
+    if v_tries = 2 and keep_event.waits_for ~ '^(pi|sub|in)_' then
+        perform billing.refetch(
+            case split_part(keep_event.waits_for, '_', 1)
+                when 'pi' then 'payment_intent' when 'sub' then 'subscription' else 'invoice'
+            end,
+            keep_event.waits_for
+        );
+    end if;
+    return case keep_event.status when 'received' then 'waiting' else 'failed' end;
+end
+$$;
+comment on function billing.keep_event(billing.stripe_events, text, text, text) is
+'Keeps an event that could not be applied and stages another try, later each time; after twelve failures, or three days of waiting, an admin decides.';
+
+create function billing.apply_waiting(object jsonb)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+    v_known text[] := array_remove(array[
+        object ->> 'id', billing.intent_of(object), billing.charge_of(object), billing.subscription_of(object),
+        billing.ref(object -> 'invoice')
+    ], null);
+    v_event billing.stripe_events;
+begin
+    for v_event in
+        select e.* from billing.stripe_events as e
+        where e.status = 'received' and e.waits_for = any (v_known)
+        order by e.created, e.id
+        limit 100
+        for no key update skip locked
+    loop
+        perform billing.try_event(v_event);
+    end loop;
+end
+$$;
+comment on function billing.apply_waiting(jsonb) is 'What waited for this object, or for what it names, is applied with it.';
+
+create function billing.apply_again(payload jsonb)
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+    v_event billing.stripe_events;
+    v_status text;
+begin
+    select e.* into v_event from billing.stripe_events as e where e.id = apply_again.payload ->> 'event_id' for no key update;
+    if v_event.status is null or v_event.status not in ('received', 'failed') then
+        return jsonb_build_object('status', coalesce(v_event.status, 'gone'));
+    end if;
+    v_status := billing.try_event(v_event);
+    if v_status = 'applied' then
+        perform billing.apply_waiting(v_event.payload #> '{data,object}');
+    end if;
+    return jsonb_build_object('status', v_status);
+end
+$$;
+comment on function billing.apply_again(jsonb) is 'One more try for an event of the inbox, unless it ended meanwhile.';
+
+create function edge.receive_stripe_event(payload jsonb)
+returns text
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+    v_event billing.stripe_events;
+    v_status text;
+begin
+    perform core.valid(payload is not null and jsonb_typeof(payload) = 'object', 'payload', 'an event');
+    perform core.valid(coalesce(jsonb_typeof(payload -> 'id') = 'string', false), 'id', 'the id of an event');
+    perform core.valid(coalesce(jsonb_typeof(payload -> 'type') = 'string', false), 'type', 'the type of an event');
+    perform core.valid(
+        coalesce(jsonb_typeof(payload #> '{data,object}') = 'object', false), 'data.object', 'the object of the event'
+    );
+    perform core.valid(
+        coalesce(
+            jsonb_typeof(payload -> 'created') = 'number' and pg_input_is_valid(payload ->> 'created', 'bigint'), false
+        ),
+        'created', 'seconds since 1970'
+    );
+
+    -- A twin waits here until the first one commits or gives up.
+    insert into billing.stripe_events as e (id, type, created, payload, status, error, ended_at)
+    values (
+        payload ->> 'id', payload ->> 'type', (payload ->> 'created')::bigint, payload,
+        case when billing.handles(payload ->> 'type') then 'applied' else 'ignored' end,
+        case when not billing.handles(payload ->> 'type') then 'nothing is done about this type' end,
+        now()
+    )
+    on conflict on constraint stripe_events_pkey do nothing
+    returning e.* into v_event;
+    if not found then
+        return 'duplicate';
+    elsif v_event.status = 'ignored' then
+        return 'ignored';
+    end if;
+
+    v_status := billing.try_event(v_event);
+    if v_status = 'applied' then
+        perform billing.apply_waiting(payload #> '{data,object}');
+    end if;
+    return v_status;
+end
+$$;
+comment on function edge.receive_stripe_event(jsonb) is
+'Records an event and applies it, in one transaction: applied, duplicate, ignored, waiting or failed. Whichever it says, it is recorded. Definer because the edge may write neither the inbox nor what events change.';
