@@ -114,7 +114,10 @@ async def checkout(
         "cancel_url": redirects.allowed("cancel_url", data.cancel_url, f"{_ORDERED}canceled"),
         "idempotency_key": data.idempotency_key,
     }
-    staged = _checkout(await database.on_behalf_of(user).call(queries.START_CHECKOUT, parameters))
+    caller = database.on_behalf_of(user)
+    staged = _checkout(await caller.call(queries.START_CHECKOUT, parameters))
+    if staged.status not in {"staged", "open"}:  # the key's first attempt is over
+        staged = _checkout(await caller.call(queries.RETRY_ORDER, {"order_id": staged.order_id}))
     return _order_page(staged, await open_checkout(database.as_service(), stripe, staged))
 
 

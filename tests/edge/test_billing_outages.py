@@ -146,7 +146,7 @@ class TestWithAServerThatNeverAnswers:
 
 @pytest.mark.parametrize("route", ["checkout", "subscription"])
 @pytest.mark.parametrize("step", STEPS)
-def test_a_checkout_survives_the_edge(
+def test_a_checkout_survives_the_edge(  # noqa: PLR0913, PLR0917
     start_edge: Callable[..., AbstractContextManager[EdgeProcess]],
     client: TestClient[ASGIApp], world: World, auth: AuthServer, sim: Sim, ada: Person, step: str, route: str,
 ) -> None:  # fmt: skip
