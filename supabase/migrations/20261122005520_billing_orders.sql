@@ -66,7 +66,7 @@ stable
 set search_path = ''
 as $$
 declare
-    v_order_id uuid := case tg_table_name when 'orders' then (to_jsonb(new) ->> 'id')::uuid else new.order_id end;
+    v_order_id uuid := case tg_table_name when 'orders' then (to_jsonb(new) ->> 'id')::uuid else (to_jsonb(new) ->> 'order_id')::uuid end;
 begin
     if exists (
         select from public.orders as o
