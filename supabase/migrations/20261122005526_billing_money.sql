@@ -120,6 +120,7 @@ begin
     limit 1;
     v_status := case v_attempt
         when 'failed' then 'failed'
+        when 'processing' then 'pending' -- whatever was declined before
         when 'expired' then case
             when exists (
                 select from public.payments as p where p.order_id = v_order.id and p.status = 'failed'
