@@ -109,7 +109,7 @@ def work(queue: Queue, sim: Sim) -> None:
     """Let a worker do all that waits, but for mail, which has nowhere to go."""
 
     def done() -> bool:
-        return not queue.world.as_dba("select id from jobs.queue where kind like 'billing.%'")
+        return not queue.world.as_dba("select id from jobs.queue where starts_with(kind, 'billing.')")
 
     with worker(queue, "edge.worker", STRIPE_API_BASE=sim.url, STRIPE_SECRET_KEY=KEY):
         eventually(done, "jobs are left over")
