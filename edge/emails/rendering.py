@@ -22,9 +22,11 @@ LINKS_AND_NAMES: Final = frozenset({"product", "site_url", "unsubscribe_url"})
 _SUBJECT = "Subject: "
 _NAME_LENGTH = 80
 _LINKABLE = re.compile(r"(?<=\S)[.@\u3002\uff0e\uff61](?=[^\s\d.])|:(?=//)")
-_DIGITS = dict.fromkeys(
-    "BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF UGX VND VUV XAF XOF XPF".split(), 0
-) | dict.fromkeys("BHD JOD KWD OMR TND".split(), 3)
+_WHOLE = (
+    "BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA",
+    "PYG", "RWF", "UGX", "VND", "VUV", "XAF", "XOF", "XPF",
+)  # fmt: skip
+_DIGITS = {**dict.fromkeys(_WHOLE, 0), **dict.fromkeys(("BHD", "JOD", "KWD", "OMR", "TND"), 3)}
 """How many digits the minor unit of a currency has, if not two; as Stripe counts them."""
 _ENCODED_WORD = "=?"  # begins what mail programs, and Python, decode in a header
 

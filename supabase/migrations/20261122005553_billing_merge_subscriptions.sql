@@ -45,7 +45,7 @@ begin
         current_period_start = coalesce(billing.period_of(subscription, 'start'), s.current_period_start),
         current_period_end = coalesce(billing.period_of(subscription, 'end'), s.current_period_end),
         cancel_at_period_end = coalesce((subscription ->> 'cancel_at_period_end')::boolean, false)
-        or jsonb_typeof(subscription -> 'cancel_at') = 'number',
+        or coalesce(jsonb_typeof(subscription -> 'cancel_at') = 'number', false),
         trial_end = billing.moment(subscription -> 'trial_end'),
         canceled_at = billing.moment(subscription -> 'canceled_at'),
         ended_at = case when v_status = 'canceled' then coalesce(billing.moment(subscription -> 'ended_at'), now()) end

@@ -30,7 +30,8 @@ def subscribe(world: World, *owners: uuid.UUID) -> None:
         list(owners),
     )
     world.as_dba(
-        "update public.subscriptions set status = 'active' where user_id = any(%s) or organization_id = any(%s)",
+        "update public.subscriptions set status = 'active'"
+        " where user_id = any(%s) or organization_id = any(%s)",
         list(owners),
         list(owners),
     )

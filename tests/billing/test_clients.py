@@ -10,7 +10,7 @@ from typing import LiteralString
 import psycopg
 import pytest
 
-from tests.acting import Caller, Person, refused
+from tests.acting import Caller, Person, Row, refused
 from tests.billing.shop import URLS, Shop
 from tests.identity.organizations import found, join
 
@@ -25,7 +25,7 @@ INTERNALS = (
 
 @dataclass(frozen=True)
 class People:
-    """A buyer, a stranger, and an organization of four that subscribes; all there is of money belongs to them."""
+    """A buyer, a stranger, and an organization that subscribes; all there is of money is theirs."""
 
     buyer: Person
     stranger: Person
@@ -44,20 +44,20 @@ def people(shop: Shop) -> People:
     join(owner, organization, admin, "admin")
     join(owner, organization, member, "member")
     purchase = shop.paid(buyer)
-    assert shop.tell("refund.created", shop.refund(purchase, 500)) == "applied"
-    assert shop.tell("charge.dispute.created", shop.dispute(purchase, amount=100)) == "applied"
+    shop.apply("refund.created", shop.refund(purchase, 500))
+    shop.apply("charge.dispute.created", shop.dispute(purchase, amount=100))
     shared = shop.subscribed(owner, organization)
-    assert shop.tell("invoice.paid", shop.invoice(shared)) == "applied"
+    shop.apply("invoice.paid", shop.invoice(shared))
     paid = {"object": "invoice_payment", "status": "paid", "invoice": f"in_{shared.session}"}
     payment = {"payment": {"type": "payment_intent", "payment_intent": shared.intent}}
-    assert shop.tell("invoice_payment.paid", paid | payment) == "applied"
-    assert shop.tell("refund.created", shop.refund(shared, 100)) == "applied"
-    assert shop.tell("charge.dispute.created", shop.dispute(shared, amount=100)) == "applied"
+    shop.apply("invoice_payment.paid", paid | payment)
+    shop.apply("refund.created", shop.refund(shared, 100))
+    shop.apply("charge.dispute.created", shop.dispute(shared, amount=100))
     return People(buyer, stranger, owner, admin, member, organization)
 
 
 def _seen(caller: Caller) -> dict[str, int]:
-    return {table: len(caller.rows(f"select * from {table}".encode().decode())) for table in MONEY}  # type: ignore[arg-type]
+    return {table: len(caller.rows(f"table {table}")) for table in MONEY}
 
 
 def test_everybody_sees_what_is_for_sale_and_nothing_that_is_not(shop: Shop) -> None:
@@ -90,14 +90,13 @@ def test_who_leaves_the_organization_sees_its_money_no_more(people: People) -> N
 def test_visitors_see_no_money(shop: Shop, people: People, subtests: pytest.Subtests) -> None:
     for table in MONEY:
         with subtests.test(table), refused("42501"):
-            shop.world.anon.rows(f"select * from {table}")  # type: ignore[arg-type]
+            shop.world.anon.rows(f"table {table}")
 
 
 def test_nothing_that_clients_read_names_an_object_of_stripe(shop: Shop, people: People) -> None:
     for person in (people.buyer, people.owner):
         for table in (*MONEY, *CATALOGUE):
-            rows = person.rows(f"select to_jsonb(t) as row from {table} as t")  # type: ignore[arg-type]
-            said = json.dumps([row["row"] for row in rows])
+            said = json.dumps(person.rows(f"table {table}"), default=str)
             for prefix in ("cus_", "cs_", "pi_", "sub_", "re_", "dp_", "in_", "ch_", "evt_"):
                 assert f'"{prefix}' not in said, table
 
@@ -114,7 +113,7 @@ WRITES: tuple[LiteralString, ...] = (
     "update orders set total = 1",
     "update orders set user_id = auth.uid()",
     "delete from orders",
-    "insert into order_items select * from order_items",
+    "insert into order_items (order_id, line) select order_id, 99 from order_items",
     "update order_items set unit_amount = 1",
     "delete from order_items",
     "insert into payments (customer_id, status, currency, amount) values"
@@ -148,15 +147,14 @@ def test_nobody_writes_money(shop: Shop, people: People, subtests: pytest.Subtes
                 caller.rows(statement)
     for statement in WRITES:
         with subtests.test(f"edge_service: {statement}"), refused("42501"):
-            shop.ask(f"with w as ({statement} returning 1) select count(*) from w")  # type: ignore[arg-type]
+            shop.ask(statement)
     assert _everything(shop) == before
 
 
-def _everything(shop: Shop) -> object:
-    tables = (*MONEY, *CATALOGUE, "profiles", "organizations")
+def _everything(shop: Shop) -> list[list[Row]]:
     return [
-        shop.world.as_dba(f"select md5(string_agg(t::text, '' order by t::text)) from public.{table} as t")  # type: ignore[arg-type]
-        for table in tables
+        sorted(shop.world.as_dba(f"table public.{table}"), key=str)
+        for table in (*MONEY, *CATALOGUE, "profiles", "organizations")
     ]
 
 
@@ -164,9 +162,9 @@ def test_the_internals_are_closed(shop: Shop, people: People, subtests: pytest.S
     for table in INTERNALS:
         for caller in (shop.world.anon, people.buyer, people.owner, shop.world.service):
             with subtests.test(f"{caller.role}: {table}"), refused("42501"):
-                caller.rows(f"select * from {table}")  # type: ignore[arg-type]
+                caller.rows(f"table {table}")
         with subtests.test(f"edge_service: {table}"), refused("42501"):
-            shop.ask(f"select count(*) from {table}")  # type: ignore[arg-type]
+            shop.ask(f"table {table}")
 
 
 FUNCTIONS: LiteralString = """
@@ -203,7 +201,7 @@ def test_each_function_answers_those_who_may_call_it_and_no_others(
     assert for_people >= {"edge.start_checkout", "edge.retry_order", "edge.start_subscription"}
     assert not for_people & {"edge.receive_stripe_event", "edge.open_checkout", "edge.bind_stripe_customer"}
     for name, row in doors.items():
-        assert not (row["for_anon"] or row["for_service"]), name
+        assert (row["for_anon"], row["for_service"]) == (False, False), name
         if not row["for_people"]:
             with subtests.test(f"authenticated: {name}"), refused("42501"):
                 people.buyer.rows(row["call"])

@@ -14,7 +14,17 @@ from tests.acting import Person, Row, World, refused
 from tests.billing.subscribing import subscribe
 from tests.identity.mails import mails, queued
 from tests.identity.organizations import found, join
-from tests.identity.summaries import claim, fire, last_run, pro, pro_addresses, project, scopes, summarize, task
+from tests.identity.summaries import (
+    claim,
+    fire,
+    last_run,
+    pro,
+    pro_addresses,
+    project,
+    scopes,
+    summarize,
+    task,
+)
 from tests.jobs.queueing import Queue
 
 DAY = timedelta(days=1)
