@@ -44,11 +44,12 @@ begin
         status = billing.step('subscription', s.status, v_status),
         current_period_start = coalesce(billing.period_of(subscription, 'start'), s.current_period_start),
         current_period_end = coalesce(billing.period_of(subscription, 'end'), s.current_period_end),
-        cancel_at_period_end = coalesce((subscription ->> 'cancel_at_period_end')::boolean, false)
-        or coalesce(jsonb_typeof(subscription -> 'cancel_at') = 'number', false),
+        cancel_at_period_end = billing.ends_with_period(subscription),
         trial_end = billing.moment(subscription -> 'trial_end'),
         canceled_at = billing.moment(subscription -> 'canceled_at'),
-        ended_at = case when v_status = 'canceled' then coalesce(billing.moment(subscription -> 'ended_at'), now()) end
+        ended_at = case v_status
+            when 'canceled' then coalesce(billing.moment(subscription -> 'ended_at'), now())
+        end
     where s.id = write_subscription.subscription_id and s.status <> 'canceled';
 end
 $$;
@@ -59,7 +60,8 @@ returns text
 language sql
 immutable
 set search_path = ''
-return case subscription ->> 'status' when 'incomplete_expired' then 'canceled' else subscription ->> 'status' end;
+return case subscription
+->> 'status' when 'incomplete_expired' then 'canceled' else subscription ->> 'status' end;
 comment on function billing.stripe_status(jsonb) is
 'The status of a subscription. One whose first payment never came has ended like any other.';
 
@@ -73,6 +75,15 @@ return billing.moment(coalesce(
     subscription -> ('current_period_' || edge)
 ));
 comment on function billing.period_of(jsonb, text) is 'Start or end of the period that is paid, of the items or, before, of the subscription.';
+
+create function billing.ends_with_period(subscription jsonb)
+returns boolean
+language sql
+immutable
+set search_path = ''
+return coalesce((subscription ->> 'cancel_at_period_end')::boolean, false)
+or jsonb_typeof(subscription -> 'cancel_at') is not distinct from 'number';
+comment on function billing.ends_with_period(jsonb) is 'Whether it goes on until then, and no further.';
 
 create function billing.add_subscription(subscription jsonb, customer_id uuid, as_of bigint)
 returns uuid
@@ -94,9 +105,15 @@ begin
         );
         return null;
     end if;
-    insert into public.subscriptions (customer_id, plan, status, ended_at)
+    -- All of it at once: mails hang on the insert, and what has ended cannot be changed any more.
+    insert into public.subscriptions (
+        customer_id, plan, status, current_period_start, current_period_end, cancel_at_period_end, trial_end,
+        canceled_at, ended_at
+    )
     values (
-        customer_id, v_plan, v_status,
+        customer_id, v_plan, v_status, billing.period_of(subscription, 'start'), billing.period_of(subscription, 'end'),
+        billing.ends_with_period(subscription), billing.moment(subscription -> 'trial_end'),
+        billing.moment(subscription -> 'canceled_at'),
         case v_status when 'canceled' then coalesce(billing.moment(subscription -> 'ended_at'), now()) end
     )
     on conflict (customer_id) where status in ('trialing', 'active', 'past_due', 'unpaid', 'paused') do nothing
@@ -120,12 +137,17 @@ volatile
 set search_path = ''
 return billing.file_discrepancy(
     'second_subscription', subscription ->> 'id', 'The customer has another live subscription.',
-    'Cancel one of the two at Stripe and refund what was paid for it.', jsonb_build_object('customer', customer_id)
+    'Cancel one of the two at Stripe and refund what was paid for it.',
+    jsonb_build_object('customer', customer_id)
 );
 comment on function billing.file_second_subscription(jsonb, uuid) is
 'Two live subscriptions of one customer: the database keeps the first, somebody has to decide.';
 
-create function billing.merge_subscription(subscription jsonb, created bigint default null, ticket bigint default null)
+create function billing.merge_subscription(
+    subscription jsonb,
+    created bigint default null,
+    ticket bigint default null
+)
 returns boolean
 language plpgsql
 volatile
@@ -141,17 +163,24 @@ begin
     if v_customer_id is null then
         return false;
     end if;
-    select n.* into v_known from billing.stripe_subscriptions as n where n.stripe_id = subscription ->> 'id' for no key update;
+    select n.* into v_known
+    from billing.stripe_subscriptions as n
+    where n.stripe_id = subscription ->> 'id'
+    for no key update;
     if not found then
         v_id := billing.add_subscription(subscription, v_customer_id, coalesce(created, 0));
         if v_id is not null then
-            perform billing.write_subscription(v_id, subscription);
-            update billing.stripe_subscriptions as n set payloads_decide = (merge_subscription.ticket is null) where n.subscription_id = v_id;
+            update billing.stripe_subscriptions as n
+            set payloads_decide = (merge_subscription.ticket is null)
+            where n.subscription_id = v_id;
         end if;
         return true;
     end if;
 
-    select s.* into strict v_row from public.subscriptions as s where s.id = v_known.subscription_id for no key update;
+    select s.* into strict v_row
+    from public.subscriptions as s
+    where s.id = v_known.subscription_id
+    for no key update;
     if v_row.status = 'canceled' then
         return true;
     end if;

@@ -6,11 +6,13 @@ set lock_timeout = '5s';
 insert into jobs.email_templates (template, params, description) values
 (
     'order_confirmation',
-    '{"order_id": "uuid", "items": "list", "total": "integer", "currency": "text", "paid_at": "timestamp"}',
+    '{"order_id": "uuid", "items": "list", "total": "integer", "currency": "text",
+      "paid_at": "timestamp"}',
     'To the customer: the order was paid.'
 ),
 (
-    'order_notice', '{"order_id": "uuid", "items": "list", "total": "integer", "currency": "text", "customer": "text?"}',
+    'order_notice',
+    '{"order_id": "uuid", "items": "list", "total": "integer", "currency": "text", "customer": "text?"}',
     'To the owners of the product: something was sold.'
 ),
 (
@@ -19,7 +21,8 @@ insert into jobs.email_templates (template, params, description) values
 ),
 (
     'refund_issued',
-    '{"order_id": "uuid?", "amount": "integer", "refunded": "integer", "paid": "integer", "currency": "text"}',
+    '{"order_id": "uuid?", "amount": "integer", "refunded": "integer", "paid": "integer",
+      "currency": "text"}',
     'To the customer: money is on its way back.'
 ),
 (
@@ -28,7 +31,8 @@ insert into jobs.email_templates (template, params, description) values
 ),
 (
     'subscription_payment_failed',
-    '{"plan": "text", "organization": "text?", "amount": "integer", "currency": "text", "attempt": "integer"}',
+    '{"plan": "text", "organization": "text?", "amount": "integer", "currency": "text",
+      "attempt": "integer"}',
     'To who pays: a renewal could not be collected, and what to do.'
 ),
 (
@@ -36,8 +40,16 @@ insert into jobs.email_templates (template, params, description) values
     'To who paid: the subscription has ended.'
 ),
 (
-    'dispute_notice', '{"payment_id": "uuid", "amount": "integer", "currency": "text", "reason": "text?", "due_by": "timestamp?"}',
+    'dispute_notice',
+    '{"payment_id": "uuid", "amount": "integer", "currency": "text", "reason": "text?",
+      "due_by": "timestamp?"}',
     'To the owners of the product: a bank questions a payment, and wants an answer in time.'
+),
+(
+    'reconciliation_report',
+    '{"reconciliation_id": "integer", "objects": "integer", "healed": "integer", "dead_events": "integer",
+      "discrepancies": "list"}',
+    'To the owners of the product: what Stripe, database and ledger do not agree about.'
 );
 
 create function billing.mail_owners(template text, params jsonb, dedupe_key text)
@@ -46,7 +58,10 @@ language sql
 volatile
 set search_path = ''
 begin atomic
-    select jobs.email(template, p.email, params, dedupe_key || ':' || p.id, p.id)
+    select
+        jobs.email(
+            mail_owners.template, p.email, mail_owners.params, mail_owners.dedupe_key || ':' || p.id, p.id
+        )
     from public.profiles as p
     where p.role = 'super_admin' and p.deleted_at is null and p.email is not null;
 end;
@@ -58,17 +73,24 @@ language sql
 volatile
 set search_path = ''
 begin atomic
-    select jobs.email(template, p.email, params, dedupe_key || ':' || p.id, p.id)
+    select
+        jobs.email(
+            mail_customer.template,
+            p.email,
+            mail_customer.params,
+            mail_customer.dedupe_key || ':' || p.id,
+            p.id
+        )
     from public.profiles as p
     where
         p.deleted_at is null and p.email is not null
         and (
-            p.id = (select c.user_id from billing.customers as c where c.id = customer_id)
+            p.id = (select c.user_id from billing.customers as c where c.id = mail_customer.customer_id)
             or p.id in (
                 select m.user_id
                 from public.memberships as m
                 inner join billing.customers as c on m.organization_id = c.organization_id
-                where c.id = customer_id and m.role = 'owner'
+                where c.id = mail_customer.customer_id and m.role = 'owner'
             )
         );
 end;
