@@ -57,17 +57,22 @@ class Stage:
 
     def show(self, steps: Sequence[Step], chaos: Chaos, ending: Ending = Play.settle) -> None:
         """Run the steps, let everything arrive, and compare with what Stripe says."""
+        with self.playing(chaos) as play:
+            before = Ledger(play.database)
+            play.run(steps)
+            ending(play)
+            wrong = differences(play, before)
+            assert not wrong, "\n".join(wrong)
+
+    @contextmanager
+    def playing(self, chaos: Chaos) -> Iterator[Play]:
+        """A new cast on the clean database, an empty account at Stripe."""
         database, (price, boss) = self.opened or self._open()
         self.number += 1
         stripe = StripeAccount(f"{chaos.seed}:{self.number}")
         try:
             database.rows("delete from billing.reconciliations")  # Stripe's clock begins anew
-            before = Ledger(database)
-            play = Play(database, stripe, cast(database, price, boss), chaos)
-            play.run(steps)
-            ending(play)
-            wrong = differences(play, before)
-            assert not wrong, "\n".join(wrong)
+            yield Play(database, stripe, cast(database, price, boss), chaos)
         except BaseException:
             self.close()
             raise

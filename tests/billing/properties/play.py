@@ -89,7 +89,8 @@ class Play:
 
     def reconcile(self) -> None:
         """What arrived is applied, what got lost is found, and some of it arrives later all the same."""
-        self.settle()
+        self.network.deliver_all()
+        self.worker.try_hard()
         self.worker.reconcile()
         self.network.find_some_lost()
         self.settle()
@@ -115,7 +116,11 @@ class Play:
             return
         self.edge.open(checkout, trial_days)
         if how:
-            ours = [s for s in self._open_sessions() if s["metadata"]["checkout_id"] == checkout["checkout_id"]]
+            ours = [
+                s
+                for s in self._open_sessions()
+                if s["metadata"].get("checkout_id") == checkout["checkout_id"]
+            ]
             for session in ours:
                 self.stripe.pay(session, how)
 
@@ -196,7 +201,10 @@ class Play:
             amount = None if step.how == 100 else max(1, payment["amount"] * int(step.how) // 100)
             try:
                 self.database.as_person(
-                    self.cast.boss, "select public.admin_refund_payment(%s, %s, 'duplicate')", payment["id"], amount
+                    self.cast.boss,
+                    "select public.admin_refund_payment(%s, %s, 'duplicate')",
+                    payment["id"],
+                    amount,
                 )
             except psycopg.Error as error:
                 assert error.diag.message_primary in {"invalid_state", "validation_failed"}, error
@@ -209,7 +217,12 @@ class Play:
         if mode == "subscription":
             price |= {"recurring": {"interval": "month"}}
         line = {"quantity": 1, "price_data": price}
-        params = {"mode": mode, "customer": customer["id"], "line_items": [line], "success_url": "https://other.example"}
+        params = {
+            "mode": mode,
+            "customer": customer["id"],
+            "line_items": [line],
+            "success_url": "https://other.example",
+        }
         session = self.stripe.request("POST", "checkout/sessions", params)
         self.stripe.pay(session, str(step.how))
 

@@ -43,12 +43,15 @@ MACHINERY: dict[str, Sequence[str | int]] = {
 
 def _some(kinds: dict[str, Sequence[str | int]]) -> st.SearchStrategy[Step]:
     made = [
-        st.builds(Step, do=st.just(do), how=st.sampled_from([*hows]), which=WHICH) for do, hows in kinds.items()
+        st.builds(Step, do=st.just(do), how=st.sampled_from([*hows]), which=WHICH)
+        for do, hows in kinds.items()
     ]
     return st.one_of(made)
 
 
 STEPS = st.lists(st.one_of(_some(SOLD), _some(AFTERWARDS), _some(MACHINERY)), min_size=4, max_size=30)
+
+
 def chaos(*losses: float) -> st.SearchStrategy[Chaos]:
     """A network that loses as many events as one of these says."""
     return st.builds(

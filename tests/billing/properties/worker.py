@@ -17,7 +17,7 @@ Finish = Callable[[], object]
 DIES = 0.05
 """Share of the pages of a reconciliation before which the worker is gone."""
 PAGE = 20
-ROUNDS = 60
+ROUNDS = 30
 """So often everything that waits is tried at most, until nothing waits."""
 
 
@@ -59,24 +59,35 @@ class Worker:
 
     def drain(self) -> None:
         """Work until there is nothing left to do, whenever it was to be done."""
-        for _ in range(ROUNDS):
+        if self._empties(ROUNDS):
+            return
+        waiting = self.database.rows("select kind, payload, state, last_error from jobs.queue")
+        raise AssertionError(f"the queue never gets empty: {waiting}")
+
+    def try_hard(self) -> None:
+        """Work for some time; what waits for something that got lost goes on waiting."""
+        self._empties(3)
+
+    def _empties(self, rounds: int) -> bool:
+        for _ in range(rounds):
             self.database.rows("update jobs.queue set run_at = now(), turn = now() where state = 'scheduled'")
             begun = self.begin(50)
             while self.held:
                 self.finish()
             if not begun:
-                return
-        waiting = self.database.rows("select kind, payload, state, last_error from jobs.queue")
-        raise AssertionError(f"the queue never gets empty: {waiting}")
+                return True
+        return False
 
     def _complete(self, job: Row) -> None:
-        self.database.service("select edge.complete_jobs(array[%s]::bigint[], array[%s]::bigint[])", job["id"], job["lease"])
+        self.database.service(
+            "select edge.complete_jobs(array[%s]::bigint[], array[%s]::bigint[])", job["id"], job["lease"]
+        )
 
     def reconcile(self) -> None:
         """Compare everything, however often a worker dies on the way."""
         self.database.rows("select jobs.enqueue('billing.reconcile')")
         for _ in range(ROUNDS):
-            self.drain()
+            self.try_hard()
             ended = "select count(*) as open from billing.reconciliations where ended_at is null"
             if not self.database.rows(ended)[0]["open"]:
                 return
@@ -101,7 +112,11 @@ class Worker:
         if resource == "event" and not self.sees_events:
             return {"data": [], "has_more": False}
         path = {"checkout.session": "checkout/sessions"}.get(resource, f"{resource}s")
-        params = {"limit": PAGE, "starting_after": after, "status": "all" if resource == "subscription" else None}
+        params = {
+            "limit": PAGE,
+            "starting_after": after,
+            "status": "all" if resource == "subscription" else None,
+        }
         return self.stripe.request("GET", path, params | {"created": {"gte": since}})
 
     def _refetch(self, job: Row) -> Finish:
