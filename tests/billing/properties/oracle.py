@@ -20,19 +20,30 @@ class Truth:
     stripe: StripeAccount
     customers: dict[str, str]
     """Our id of each by Stripe's."""
+    heard: frozenset[str]
+    """The events that arrived. Stripe forgets events after thirty days, and with them who was declined."""
     objects: dict[str, list[Document]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        kinds = ("checkout.session", "payment_intent", "charge", "refund", "dispute", "subscription", "invoice")
+        kinds = (
+            "checkout.session",
+            "payment_intent",
+            "charge",
+            "refund",
+            "dispute",
+            "subscription",
+            "invoice",
+        )
         self.objects = {kind: self.stripe.all(kind) for kind in kinds}
         charges = {charge["id"]: charge for charge in self.objects["charge"] if self._ours(charge)}
         for kind in ("refund", "dispute"):
             self.objects[kind] = [each for each in self.objects[kind] if each["charge"] in charges]
         for kind in ("checkout.session", "payment_intent", "charge", "subscription", "invoice"):
             self.objects[kind] = [each for each in self.objects[kind] if self._ours(each)]
-        events = self.stripe.events()
         self.declined = {
-            event["data"]["object"]["id"] for event in events if event["type"] == "payment_intent.payment_failed"
+            event["data"]["object"]["id"]
+            for event in self.stripe.events()
+            if event["type"] == "payment_intent.payment_failed" and event["id"] in self.heard
         }
         """Payment intents of which at least one attempt failed."""
         self.charges = {
@@ -97,7 +108,9 @@ class Truth:
         return ({"failed"} if self.declined.intersection(intents) else {"expired"}), 0
 
     def _has_failed(self, session: Document) -> bool:
-        (intent,) = (each for each in self.objects["payment_intent"] if each["id"] == session["payment_intent"])
+        (intent,) = (
+            each for each in self.objects["payment_intent"] if each["id"] == session["payment_intent"]
+        )
         return bool(intent["status"] == "requires_payment_method")
 
     def refunds(self) -> dict[str, tuple[Any, ...]]:
@@ -133,9 +146,7 @@ class Truth:
 
     def gross(self) -> int:
         """What is in the account at Stripe before fees: it is what the platform earned."""
-        sources = {
-            each["id"] for kind in ("charge", "refund", "dispute") for each in self.objects[kind]
-        }
+        sources = {each["id"] for kind in ("charge", "refund", "dispute") for each in self.objects[kind]}
         booked = self.stripe.all("balance_transaction")
         return sum(each["amount"] for each in booked if each["source"] in sources)
 
