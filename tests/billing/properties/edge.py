@@ -60,7 +60,10 @@ class Edge:
             bind = "select edge.bind_stripe_customer(%s, %s)"
             name = self.database.service(bind, customer["id"], created["id"])
         return self.stripe.request(
-            "POST", "checkout/sessions", _session(checkout, name, trial_days), f"checkout:{checkout['checkout_id']}"
+            "POST",
+            "checkout/sessions",
+            _session(checkout, name, trial_days),
+            f"checkout:{checkout['checkout_id']}",
         )
 
     def open(self, checkout: Row, trial_days: int | None = None) -> None:

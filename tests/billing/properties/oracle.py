@@ -23,7 +23,15 @@ class Truth:
     objects: dict[str, list[Document]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        kinds = ("checkout.session", "payment_intent", "charge", "refund", "dispute", "subscription", "invoice")
+        kinds = (
+            "checkout.session",
+            "payment_intent",
+            "charge",
+            "refund",
+            "dispute",
+            "subscription",
+            "invoice",
+        )
         self.objects = {kind: self.stripe.all(kind) for kind in kinds}
         charges = {charge["id"]: charge for charge in self.objects["charge"] if self._ours(charge)}
         for kind in ("refund", "dispute"):
@@ -32,7 +40,9 @@ class Truth:
             self.objects[kind] = [each for each in self.objects[kind] if self._ours(each)]
         events = self.stripe.events()
         self.declined = {
-            event["data"]["object"]["id"] for event in events if event["type"] == "payment_intent.payment_failed"
+            event["data"]["object"]["id"]
+            for event in events
+            if event["type"] == "payment_intent.payment_failed"
         }
         """Payment intents of which at least one attempt failed."""
         self.charges = {
@@ -97,7 +107,9 @@ class Truth:
         return ({"failed"} if self.declined.intersection(intents) else {"expired"}), 0
 
     def _has_failed(self, session: Document) -> bool:
-        (intent,) = (each for each in self.objects["payment_intent"] if each["id"] == session["payment_intent"])
+        (intent,) = (
+            each for each in self.objects["payment_intent"] if each["id"] == session["payment_intent"]
+        )
         return bool(intent["status"] == "requires_payment_method")
 
     def refunds(self) -> dict[str, tuple[Any, ...]]:
@@ -133,9 +145,7 @@ class Truth:
 
     def gross(self) -> int:
         """What is in the account at Stripe before fees: it is what the platform earned."""
-        sources = {
-            each["id"] for kind in ("charge", "refund", "dispute") for each in self.objects[kind]
-        }
+        sources = {each["id"] for kind in ("charge", "refund", "dispute") for each in self.objects[kind]}
         booked = self.stripe.all("balance_transaction")
         return sum(each["amount"] for each in booked if each["source"] in sources)
 

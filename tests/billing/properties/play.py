@@ -108,7 +108,9 @@ class Play:
             return
         self.edge.open(checkout, trial_days)
         if how:
-            ours = [s for s in self._open_sessions() if s["metadata"]["checkout_id"] == checkout["checkout_id"]]
+            ours = [
+                s for s in self._open_sessions() if s["metadata"]["checkout_id"] == checkout["checkout_id"]
+            ]
             for session in ours:
                 self.stripe.pay(session, how)
 

@@ -42,7 +42,8 @@ MACHINERY: dict[str, Sequence[str | int]] = {
 
 def _some(kinds: dict[str, Sequence[str | int]]) -> st.SearchStrategy[Step]:
     made = [
-        st.builds(Step, do=st.just(do), how=st.sampled_from([*hows]), which=WHICH) for do, hows in kinds.items()
+        st.builds(Step, do=st.just(do), how=st.sampled_from([*hows]), which=WHICH)
+        for do, hows in kinds.items()
     ]
     return st.one_of(made)
 

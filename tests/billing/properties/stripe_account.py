@@ -90,9 +90,7 @@ class StripeAccount:
 
     def use_portal(self, subscription: Document, action: str) -> None:
         session = self.request("POST", "billing_portal/sessions", {"customer": subscription["customer"]})
-        self._inside(
-            subscription, lambda it: portal.act(self.sim.account, session, it["id"], action)
-        )
+        self._inside(subscription, lambda it: portal.act(self.sim.account, session, it["id"], action))
 
     def decline_next(self, times: int) -> None:
         with self.sim.account.transaction():

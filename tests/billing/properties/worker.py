@@ -64,7 +64,9 @@ class Worker:
         raise AssertionError(f"the queue never gets empty: {waiting}")
 
     def _complete(self, job: Row) -> None:
-        self.database.service("select edge.complete_jobs(array[%s]::bigint[], array[%s]::bigint[])", job["id"], job["lease"])
+        self.database.service(
+            "select edge.complete_jobs(array[%s]::bigint[], array[%s]::bigint[])", job["id"], job["lease"]
+        )
 
     def _refetch(self, job: Row) -> Finish:
         id_, lease = job["id"], job["lease"]
