@@ -246,7 +246,7 @@ comment on function ledger.check_books(jsonb) is
 
 -- Two attempts: what is broken stays broken, but a statement may also be cut short.
 insert into jobs.kinds (kind, handler, sql_function, max_attempts, description) values
-('ledger.check', 'sql', 'ledger.check_books', 2, 'Adds the whole ledger up again and fails if anything is wrong.');
+('ledger.check', 'sql', 'ledger.check_books', 2, 'Adds everything up again; fails if anything is wrong.');
 
 insert into jobs.schedules (name, cron, kind) values
 ('check_ledger', '30 2 * * *', 'ledger.check');
