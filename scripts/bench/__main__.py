@@ -16,17 +16,7 @@ from scripts.bench.report import conditions, save, table
 from scripts.bench.server import server
 from scripts.stack.settings import ROOT
 
-<<<<<<< HEAD
-GROUPS = {
-    "audit": audit.cases,
-    "ledger": ledger.cases,
-    "queue": queue.cases,
-    "summary": summary.cases,
-    "webhook": webhook.cases,
-}
-=======
-GROUPS = {"audit": audit, "ledger": ledger, "queue": queue, "summary": summary}
->>>>>>> ledger_aims
+GROUPS = {"audit": audit, "ledger": ledger, "queue": queue, "summary": summary, "webhook": webhook}
 
 
 def main() -> int:
