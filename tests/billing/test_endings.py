@@ -12,7 +12,8 @@ def test_a_page_that_opens_for_somebody_who_was_just_deleted_is_closed_again(sho
     shop.world.as_auth_service("delete from auth.users where id = %s returning id", ada.id)
     shop.open(checkout)
     jobs = shop.world.as_dba(
-        "select distinct payload ->> 'checkout_id' as id from jobs.queue where kind = 'billing.expire_checkout'"
+        "select distinct payload ->> 'checkout_id' as id from jobs.queue"
+        " where kind = 'billing.expire_checkout'"
     )
     assert [job["id"] for job in jobs] == [checkout["checkout_id"]]
     (open_,) = shop.world.as_dba("select status from billing.checkouts")
