@@ -55,6 +55,7 @@ class Rehearsal:
     def __init__(self, play: Play) -> None:
         self.play = play
         self.database = OneTransaction(play.database.world.superuser_url)
+        self.broken = ""
 
     def close(self) -> None:
         self.database.connection.close()
@@ -72,9 +73,19 @@ class Rehearsal:
             }
         return [event for event in self.play.stripe.events() if event["type"] in handled]
 
+    def sabotage(self, function: str, sound: str, broken: str) -> None:
+        """From now on this function is broken, in each order anew."""
+        with self.database.taken_back() as database:
+            query: LiteralString = "select pg_get_functiondef(%s::regprocedure) as definition"
+            definition = database.rows(query, function)[0]["definition"]
+        assert sound in definition
+        self.broken = definition.replace(sound, broken)
+
     def wrong(self, events: Sequence[Document], *, asks: bool) -> list[str]:
         """What is not as it should be after these events in this order, with or without asking Stripe."""
         with self.database.taken_back() as database:
+            if self.broken:
+                database.connection.execute(self.broken.encode())
             before = Ledger(database)
             for event in events:
                 database.service(RECEIVE, event)
