@@ -13,19 +13,19 @@ from psycopg.rows import dict_row
 from scripts.stripe_sim.store import Document
 from tests.acting import Row
 from tests.billing.properties.comparing import Ledger, differences
-from tests.billing.properties.database import only, plain
+from tests.billing.properties.database import Database, only, plain
 from tests.billing.properties.network import RECEIVE
 from tests.billing.properties.play import Play
 from tests.billing.properties.worker import Worker
 
 
-class OneTransaction:
+class OneTransaction(Database):
     """The database as the edge, the worker and a DBA meet it, all in one transaction."""
 
     def __init__(self, url: str) -> None:
         self.connection = psycopg.connect(url, row_factory=dict_row)
 
-    def service(self, query: LiteralString, *parameters: object) -> Any:
+    def service(self, query: LiteralString, *parameters: object, lane: int = 0) -> Any:
         return only(self._as_service(query, [plain(each) for each in parameters]))
 
     def service_rows(self, query: LiteralString, *parameters: object) -> list[Row]:

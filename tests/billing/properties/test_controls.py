@@ -1,4 +1,4 @@
-"""Broken databases, each as somebody would have written it: what finds nothing wrong with them proves nothing."""
+"""Broken databases, each as somebody might write it: what finds nothing wrong with them proves nothing."""
 
 from __future__ import annotations
 
@@ -86,7 +86,8 @@ ASKED_TWICE = [
 def test_an_older_answer_that_wins_is_found(local_stack: Stack, template: str) -> None:
     def prefer_the_last(database: Database) -> None:
         (row,) = database.rows(
-            "select pg_get_functiondef('billing.merge_subscription(jsonb, bigint, bigint)'::regprocedure) as sound"
+            "select pg_get_functiondef('billing.merge_subscription(jsonb, bigint, bigint)'::regprocedure)"
+            " as sound"
         )
         assert "ticket > v_known.applied_ticket" in row["sound"]
         database.dba.execute(row["sound"].replace("ticket > v_known.applied_ticket", "true").encode())
@@ -104,5 +105,5 @@ def test_an_older_answer_that_wins_is_found(local_stack: Stack, template: str) -
 
 
 def test_an_older_answer_does_not_win(stage_of_examples: Stage) -> None:
-    for seed in range(8):
+    for seed in range(3):
         stage_of_examples.show(ASKED_TWICE, Chaos(seed))
