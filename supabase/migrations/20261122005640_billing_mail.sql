@@ -63,9 +63,9 @@ begin atomic
             mail_owners.template, p.email, mail_owners.params, mail_owners.dedupe_key || ':' || p.id, p.id
         )
     from public.profiles as p
-    where p.role = 'super_admin' and p.deleted_at is null and p.email is not null;
+    where p.role = 'super_admin' and p.deleted_at is null and core.is_email(lower(btrim(p.email)));
 end;
-comment on function billing.mail_owners(text, jsonb, text) is 'Tells whoever runs the product: its super admins.';
+comment on function billing.mail_owners(text, jsonb, text) is 'Tells whoever runs the product: its super admins. Whose address cannot be written to is left out: no money waits for a mail.';
 
 create function billing.mail_customer(customer_id uuid, template text, params jsonb, dedupe_key text)
 returns void
@@ -83,7 +83,7 @@ begin atomic
         )
     from public.profiles as p
     where
-        p.deleted_at is null and p.email is not null
+        p.deleted_at is null and core.is_email(lower(btrim(p.email)))
         and (
             p.id = (select c.user_id from billing.customers as c where c.id = mail_customer.customer_id)
             or p.id in (
@@ -104,12 +104,12 @@ stable
 set search_path = ''
 as $$
     select jsonb_agg(
-        jsonb_build_object('name', i.name, 'quantity', i.quantity, 'amount', i.amount) order by i.line
+        jsonb_build_object('name', left(i.name, 100), 'quantity', i.quantity, 'amount', i.amount) order by i.line
     )
     from public.order_items as i
     where i.order_id = items_of.order_id;
 $$;
-comment on function billing.items_of(uuid) is 'The lines of an order, as mails list them.';
+comment on function billing.items_of(uuid) is 'The lines of an order, as mails list them: cut, for a hundred of them must fit into a mail.';
 
 create function billing.mail_order()
 returns trigger
