@@ -38,6 +38,8 @@ class Chaos(msgspec.Struct, frozen=True):
     loses: float = 0
     same_second: int = 0
     ticks: bool = False
+    forgets: bool = False
+    """Whether Stripe has forgotten its events when everything is compared."""
 
 
 @dataclass
@@ -91,7 +93,10 @@ class Play:
         """What arrived is applied, what got lost is found, and some of it arrives later all the same."""
         self.network.deliver_all()
         self.worker.try_hard()
+        self.worker.sees_events = not self.chaos.forgets
         self.worker.reconcile()
+        if self.chaos.forgets:
+            self.worker.reconcile()  # what was fetched before what it refers to agrees the next time
         self.network.find_some_lost()
         self.settle()
 
