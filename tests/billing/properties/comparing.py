@@ -51,6 +51,7 @@ def differences(play: Play, before: Ledger) -> list[str]:
     )
     names = {row["stripe_id"]: str(row["id"]) for row in customers if row["stripe_id"]}
     truth = Truth(play.stripe, names, frozenset(row["id"] for row in heard))
+    staying = [row["id"] for row in customers if row["user_id"] not in play.gone]
     return [
         *_orders(play, truth, ids),
         *_unlike("payment", _payments(play.database, ids), truth.payments()),
@@ -59,7 +60,9 @@ def differences(play: Play, before: Ledger) -> list[str]:
         *_unlike("subscription", _subscriptions(play.database, ids), truth.subscriptions()),
         *_tiers(play, truth, customers),
         *_money(play, truth, ids, before),
-        *Outbox(play.database, ids).wrong(truth),
+        *Outbox(play.database, staying).wrong(truth),
+            truth
+        ),
         *_loose_ends(play, ids),
     ]
 

@@ -12,7 +12,8 @@ import msgspec
 import psycopg
 
 from scripts.stripe_sim.store import Document
-from tests.acting import Person, Row
+from tests.acting import Row
+from tests.billing.properties.casting import Cast
 from tests.billing.properties.database import Database
 from tests.billing.properties.edge import Edge
 from tests.billing.properties.network import Network
@@ -43,21 +44,6 @@ class Chaos(msgspec.Struct, frozen=True):
 
 
 @dataclass
-class Cast:
-    """Who buys, in a database where others bought before."""
-
-    ada: Person
-    bob: Person
-    company: uuid.UUID
-    boss: Person
-    price: uuid.UUID
-
-    @property
-    def payers(self) -> Sequence[tuple[Person, uuid.UUID | None]]:
-        return (self.ada, None), (self.bob, None), (self.ada, self.company)
-
-
-@dataclass
 class Play:
     """Runs steps; what is not possible at that moment is not done."""
 
@@ -66,7 +52,7 @@ class Play:
     cast: Cast
     chaos: Chaos
     retried: set[str] = field(default_factory=set)
-    refused: int = 0
+    gone: set[uuid.UUID] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.dice = random.Random(self.chaos.seed)  # noqa: S311  (no secret)
@@ -104,13 +90,15 @@ class Play:
 
     def buy(self, step: Step) -> None:
         person = (self.cast.ada, self.cast.bob)[step.which % 2]
-        checkout = self.edge.check_out(person, self.cast.price, 1 + step.which % 3)
-        self._open(checkout, str(step.how))
+        if person.id not in self.gone:
+            checkout = self.edge.check_out(person, self.cast.price, 1 + step.which % 3)
+            self._open(checkout, str(step.how))
 
     def subscribe(self, step: Step) -> None:
         person, organization = self.cast.payers[step.which % 3]
-        checkout = self.edge.subscribe(person, organization)
-        self._open(checkout, str(step.how), trial_days=7 if step.which % 4 == 3 else None)
+        if person.id not in self.gone:
+            checkout = self.edge.subscribe(person, organization)
+            self._open(checkout, str(step.how), trial_days=7 if step.which % 4 == 3 else None)
 
     def _open(self, checkout: Row | None, how: str, trial_days: int | None = None) -> None:
         """Open the session and go on to pay, or crash before or after Stripe was asked."""
@@ -136,7 +124,7 @@ class Play:
         )
         if order := _one(orders, step):
             person = self.cast.ada if order["user_id"] == self.cast.ada.id else self.cast.bob
-            if checkout := self.edge.retry(person, order["id"]):
+            if person.id not in self.gone and (checkout := self.edge.retry(person, order["id"])):
                 self.retried.add(str(order["id"]))
                 self._open(checkout, str(step.how))
 
@@ -154,6 +142,11 @@ class Play:
     def portal(self, step: Step) -> None:
         if subscription := _one(self.stripe.all("subscription"), step):
             self.stripe.use_portal(subscription, str(step.how))
+
+    def leave(self, _: Step) -> None:
+        """Bob deletes his account; whatever he has is ended, at Stripe too."""
+        self.gone.add(self.cast.bob.id)
+        self.database.world.as_auth_service("delete from auth.users where id = %s", self.cast.bob.id)
 
     # Banks and clocks
 

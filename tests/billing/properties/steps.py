@@ -31,6 +31,7 @@ AFTERWARDS: dict[str, Sequence[str | int]] = {
     "dispute": ("",),
     "decide": ("won", "lost"),
     "expire": ("",),
+    "leave": ("",),
     "stranger": (SUCCEED, "decline", "async_succeed"),
 }
 MACHINERY: dict[str, Sequence[str | int]] = {
