@@ -61,8 +61,6 @@ def differences(play: Play, before: Ledger) -> list[str]:
         *_tiers(play, truth, customers),
         *_money(play, truth, ids, before),
         *Outbox(play.database, staying).wrong(truth),
-            truth
-        ),
         *_loose_ends(play, ids),
     ]
 
