@@ -27,3 +27,13 @@ def test_what_got_lost_is_found(stage_of_examples: Stage) -> None:
         stage_of_examples.show(steps, network, Play.reconcile)
 
     heals()
+
+
+def test_a_debit_that_failed_long_ago_is_found(stage_of_examples: Stage) -> None:
+    def fail_unheard(play: Play) -> None:
+        play.network.loses = 1
+        play.run([Step("settle_debit", "generic_decline")])
+        play.reconcile()
+
+    steps = [Step("buy", "async_fail"), Step("deliver", 100)]
+    stage_of_examples.show(steps, Chaos(forgets=True), fail_unheard)
