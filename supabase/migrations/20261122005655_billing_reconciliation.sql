@@ -131,6 +131,15 @@ begin
     v_difference := billing.difference(object);
     if v_difference is null then
         perform billing.close_difference(object);
+        if
+            object ->> 'object' = 'checkout.session'
+            and exists (
+                select from billing.checkouts as c where c.stripe_id = object ->> 'id' and c.status = 'processing'
+            )
+        then
+            -- The session does not say whether its debit is still under way.
+            perform billing.refetch('payment_intent', billing.intent_of(object));
+        end if;
         return false;
     end if;
     if object ->> 'object' <> 'subscription' then
