@@ -242,11 +242,15 @@ def _nth(number: int) -> str:
 
 
 def _plain(client: Connection, number: int) -> None:
-    client.execute(PLAIN, [event(f"evt_p{number}", "checkout.session.completed", session(number))], prepare=True)
+    client.execute(
+        PLAIN, [event(f"evt_p{number}", "checkout.session.completed", session(number))], prepare=True
+    )
 
 
 def _record(client: Connection, number: int) -> None:
-    client.execute(RECORD, [event(f"evt_r{number}", "checkout.session.completed", session(number))], prepare=True)
+    client.execute(
+        RECORD, [event(f"evt_r{number}", "checkout.session.completed", session(number))], prepare=True
+    )
 
 
 def _ignored(client: Connection, number: int) -> None:

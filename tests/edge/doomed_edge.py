@@ -82,6 +82,7 @@ def create_doomed_app() -> ASGIApp:
 
 
 if __name__ == "__main__":
+    os.setsid()  # so that the end of its group is not the end of the tests
     Server(
         "tests.edge.doomed_edge:create_doomed_app",
         factory=True,

@@ -41,7 +41,7 @@ class Database:
 
     def service(self, query: LiteralString, *parameters: object, lane: int = 0) -> Any:
         """The single value of a call by the edge or the worker."""
-        return _only(self.connections[lane].execute(query, [_plain(each) for each in parameters]))
+        return only(self.connections[lane].execute(query, [plain(each) for each in parameters]))
 
     def service_rows(self, query: LiteralString, *parameters: object) -> list[Row]:
         return self.connections[0].execute(query, parameters).fetchall()
@@ -53,7 +53,7 @@ class Database:
             self.authenticator.execute(
                 "select set_config('request.jwt.claims', %s, true)", [json.dumps(person.claims)]
             )
-            return _only(self.authenticator.execute(query, [_plain(each) for each in parameters]))
+            return only(self.authenticator.execute(query, [plain(each) for each in parameters]))
 
     def rows(self, query: LiteralString, *parameters: object) -> list[Row]:
         """What only a DBA sees."""
@@ -71,11 +71,11 @@ def _connect(url: str) -> Connection:
     return psycopg.connect(url, row_factory=dict_row, autocommit=True)
 
 
-def _only(cursor: psycopg.Cursor[DictRow]) -> Any:
+def only(cursor: psycopg.Cursor[DictRow]) -> Any:
     (row,) = cursor.fetchall()
     (value,) = row.values()
     return value
 
 
-def _plain(value: object) -> object:
+def plain(value: object) -> object:
     return json.dumps(value) if isinstance(value, dict | list) else value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from dataclasses import dataclass, field
 from hypothesis import HealthCheck, Phase, seed, settings
 
 from scripts.stack.stack import Stack
-from tests.acting import World
+from tests.acting import Person, World
 from tests.billing.properties.casting import cast, open_shop
 from tests.billing.properties.comparing import Ledger, differences
 from tests.billing.properties.database import Database
@@ -52,27 +53,33 @@ class Stage:
     prepare: Callable[[Database], None] = lambda database: None
     number: int = 0
     stacked: ExitStack = field(default_factory=ExitStack)
-    opened: tuple[Database, tuple[object, ...]] | None = None
+    opened: tuple[Database, tuple[uuid.UUID, Person]] | None = None
 
     def show(self, steps: Sequence[Step], chaos: Chaos, ending: Ending = Play.settle) -> None:
         """Run the steps, let everything arrive, and compare with what Stripe says."""
-        database, (price, boss) = self.opened or self._open()
-        self.number += 1
-        stripe = StripeAccount(f"{chaos.seed}:{self.number}")
-        try:
-            before = Ledger(database)
-            play = Play(database, stripe, cast(database, price, boss), chaos)  # type: ignore[arg-type]
+        with self.playing(chaos) as play:
+            before = Ledger(play.database)
             play.run(steps)
             ending(play)
             wrong = differences(play, before)
             assert not wrong, "\n".join(wrong)
+
+    @contextmanager
+    def playing(self, chaos: Chaos) -> Iterator[Play]:
+        """A new cast on the clean database, an empty account at Stripe."""
+        database, (price, boss) = self.opened or self._open()
+        self.number += 1
+        stripe = StripeAccount(f"{chaos.seed}:{self.number}")
+        try:
+            database.rows("delete from billing.reconciliations")  # Stripe's clock begins anew
+            yield Play(database, stripe, cast(database, price, boss), chaos)
         except BaseException:
             self.close()
             raise
         finally:
             stripe.close()
 
-    def _open(self) -> tuple[Database, tuple[object, ...]]:
+    def _open(self) -> tuple[Database, tuple[uuid.UUID, Person]]:
         world = self.stacked.enter_context(self.clone())
         database = Database.of(world, self.stack)
         self.stacked.callback(database.close)

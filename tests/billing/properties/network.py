@@ -48,6 +48,10 @@ class Network:
         while self.under_way:
             self.deliver(len(self.under_way))
 
+    def find_some_lost(self) -> None:
+        """Stripe tries again for days."""
+        self.under_way += [event for event in self.lost if self.dice.random() < 0.5]
+
     def _pick(self) -> Document:
         place = self.dice.randrange(len(self.under_way))
         if self.dice.random() < TWICE:

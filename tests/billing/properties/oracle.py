@@ -20,6 +20,8 @@ class Truth:
     stripe: StripeAccount
     customers: dict[str, str]
     """Our id of each by Stripe's."""
+    heard: frozenset[str]
+    """The events that arrived. Stripe forgets events after thirty days, and with them who was declined."""
     objects: dict[str, list[Document]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -38,11 +40,10 @@ class Truth:
             self.objects[kind] = [each for each in self.objects[kind] if each["charge"] in charges]
         for kind in ("checkout.session", "payment_intent", "charge", "subscription", "invoice"):
             self.objects[kind] = [each for each in self.objects[kind] if self._ours(each)]
-        events = self.stripe.events()
         self.declined = {
             event["data"]["object"]["id"]
-            for event in events
-            if event["type"] == "payment_intent.payment_failed"
+            for event in self.stripe.events()
+            if event["type"] == "payment_intent.payment_failed" and event["id"] in self.heard
         }
         """Payment intents of which at least one attempt failed."""
         self.charges = {

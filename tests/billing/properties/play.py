@@ -47,7 +47,7 @@ class Cast:
     ada: Person
     bob: Person
     company: uuid.UUID
-    boss: uuid.UUID
+    boss: Person
     price: uuid.UUID
 
     @property
@@ -69,7 +69,7 @@ class Play:
     def __post_init__(self) -> None:
         self.dice = random.Random(self.chaos.seed)  # noqa: S311  (no secret)
         self.edge = Edge(self.database, self.stripe)
-        self.worker = Worker(self.database, self.stripe)
+        self.worker = Worker(self.database, self.stripe, self.dice)
         self.network = Network(self.database, self.stripe, self.dice, self.chaos.loses)
         if self.chaos.same_second:
             self.stripe.tell_the_same_time(self.chaos.same_second)
@@ -83,9 +83,17 @@ class Play:
     def settle(self) -> None:
         """Everything arrives, and all work is done."""
         self.network.deliver_all()
-        self.worker.drain(self.dice)
+        self.worker.drain()
         self.network.deliver_all()
-        self.worker.drain(self.dice)
+        self.worker.drain()
+
+    def reconcile(self) -> None:
+        """What arrived is applied, what got lost is found, and some of it arrives later all the same."""
+        self.network.deliver_all()
+        self.worker.try_hard()
+        self.worker.reconcile()
+        self.network.find_some_lost()
+        self.settle()
 
     # Customers
 
@@ -109,7 +117,9 @@ class Play:
         self.edge.open(checkout, trial_days)
         if how:
             ours = [
-                s for s in self._open_sessions() if s["metadata"]["checkout_id"] == checkout["checkout_id"]
+                s
+                for s in self._open_sessions()
+                if s["metadata"].get("checkout_id") == checkout["checkout_id"]
             ]
             for session in ours:
                 self.stripe.pay(session, how)
@@ -190,12 +200,31 @@ class Play:
         if payment := _one(payments, step):
             amount = None if step.how == 100 else max(1, payment["amount"] * int(step.how) // 100)
             try:
-                self.database.rows(
-                    "select billing.request_refund(%s, %s, 'duplicate', %s)",
-                    payment["id"], amount, self.cast.boss,
-                )  # fmt: skip
+                self.database.as_person(
+                    self.cast.boss,
+                    "select public.admin_refund_payment(%s, %s, 'duplicate')",
+                    payment["id"],
+                    amount,
+                )
             except psycopg.Error as error:
                 assert error.diag.message_primary in {"invalid_state", "validation_failed"}, error
+
+    def stranger(self, step: Step) -> None:
+        """A customer of something else that sells through the same account."""
+        customer = self.stripe.request("POST", "customers", {"email": "stranger@example.com"})
+        price = {"currency": "usd", "unit_amount": 700, "product_data": {"name": "Other"}}
+        mode = "subscription" if step.which % 2 else "payment"
+        if mode == "subscription":
+            price |= {"recurring": {"interval": "month"}}
+        line = {"quantity": 1, "price_data": price}
+        params = {
+            "mode": mode,
+            "customer": customer["id"],
+            "line_items": [line],
+            "success_url": "https://other.example",
+        }
+        session = self.stripe.request("POST", "checkout/sessions", params)
+        self.stripe.pay(session, str(step.how))
 
     # Network and worker
 
@@ -206,7 +235,7 @@ class Play:
         self.worker.begin(int(step.how))
 
     def record(self, _: Step) -> None:
-        self.worker.finish(self.dice)
+        self.worker.finish()
 
     def vanish(self, _: Step) -> None:
         self.worker.vanish()

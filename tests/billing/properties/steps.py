@@ -31,6 +31,7 @@ AFTERWARDS: dict[str, Sequence[str | int]] = {
     "dispute": ("",),
     "decide": ("won", "lost"),
     "expire": ("",),
+    "stranger": (SUCCEED, "decline", "async_succeed"),
 }
 MACHINERY: dict[str, Sequence[str | int]] = {
     "deliver": (1, 3, 10, 100),
@@ -49,6 +50,14 @@ def _some(kinds: dict[str, Sequence[str | int]]) -> st.SearchStrategy[Step]:
 
 
 STEPS = st.lists(st.one_of(_some(SOLD), _some(AFTERWARDS), _some(MACHINERY)), min_size=4, max_size=30)
-CHAOS = st.builds(
-    Chaos, seed=st.integers(0, 999), same_second=st.sampled_from([0, 0, 3600]), ticks=st.booleans()
-)
+
+
+def chaos(*losses: float) -> st.SearchStrategy[Chaos]:
+    """A network that loses as many events as one of these says."""
+    return st.builds(
+        Chaos,
+        seed=st.integers(0, 999),
+        loses=st.sampled_from(losses),
+        same_second=st.sampled_from([0, 0, 3600]),
+        ticks=st.booleans(),
+    )

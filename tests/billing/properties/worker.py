@@ -14,7 +14,10 @@ from tests.billing.properties.database import Database
 from tests.billing.properties.stripe_account import Refused, StripeAccount
 
 Finish = Callable[[], object]
-ROUNDS = 60
+DIES = 0.05
+"""Share of the pages of a reconciliation before which the worker is gone."""
+PAGE = 20
+ROUNDS = 30
 """So often everything that waits is tried at most, until nothing waits."""
 
 
@@ -24,7 +27,10 @@ class Worker:
 
     database: Database
     stripe: StripeAccount
+    dice: random.Random
     held: list[Finish] = field(default_factory=list)
+    sees_events: bool = True
+    """False: Stripe has forgotten its events, as it does after thirty days."""
 
     def begin(self, count: int) -> int:
         """Claim some jobs, do those of SQL, and put the questions of the others; how many there were."""
@@ -38,10 +44,10 @@ class Worker:
                 self._complete(job)
         return len(jobs)
 
-    def finish(self, dice: random.Random) -> None:
+    def finish(self) -> None:
         """Record one of the answers."""
         if self.held:
-            self.held.pop(dice.randrange(len(self.held)))()
+            self.held.pop(self.dice.randrange(len(self.held)))()
 
     def vanish(self) -> None:
         """Die with whatever is held; other workers get the jobs."""
@@ -51,22 +57,67 @@ class Worker:
         )
         self.database.service("select edge.reap()")
 
-    def drain(self, dice: random.Random) -> None:
+    def drain(self) -> None:
         """Work until there is nothing left to do, whenever it was to be done."""
-        for _ in range(ROUNDS):
+        if self._empties(ROUNDS):
+            return
+        waiting = self.database.rows("select kind, payload, state, last_error from jobs.queue")
+        raise AssertionError(f"the queue never gets empty: {waiting}")
+
+    def try_hard(self) -> None:
+        """Work for some time; what waits for something that got lost goes on waiting."""
+        self._empties(3)
+
+    def _empties(self, rounds: int) -> bool:
+        for _ in range(rounds):
             self.database.rows("update jobs.queue set run_at = now(), turn = now() where state = 'scheduled'")
             begun = self.begin(50)
             while self.held:
-                self.finish(dice)
+                self.finish()
             if not begun:
-                return
-        waiting = self.database.rows("select kind, payload, state, last_error from jobs.queue")
-        raise AssertionError(f"the queue never gets empty: {waiting}")
+                return True
+        return False
 
     def _complete(self, job: Row) -> None:
         self.database.service(
             "select edge.complete_jobs(array[%s]::bigint[], array[%s]::bigint[])", job["id"], job["lease"]
         )
+
+    def reconcile(self) -> None:
+        """Compare everything, however often a worker dies on the way."""
+        self.database.rows("select jobs.enqueue('billing.reconcile')")
+        for _ in range(ROUNDS):
+            self.try_hard()
+            ended = "select count(*) as open from billing.reconciliations where ended_at is null"
+            if not self.database.rows(ended)[0]["open"]:
+                return
+            self.vanish()
+        raise AssertionError("the reconciliation never ends")
+
+    def _reconcile(self, job: Row) -> Finish:
+        id_, lease = job["id"], job["lease"]
+        step = self.database.service("select edge.start_reconciliation(%s, %s)", id_, lease)
+        if step is None:
+            return lambda: self._complete(job)
+        while step:
+            if self.dice.random() < DIES:
+                return lambda: None
+            page = self._page(step["resource"], step["after"], step["since"])
+            step = self.database.service(
+                "select edge.reconcile_page(%s, %s, %s, %s)", id_, lease, page["data"], page["has_more"]
+            )
+        return lambda: None
+
+    def _page(self, resource: str, after: str | None, since: int | None) -> Document:
+        if resource == "event" and not self.sees_events:
+            return {"data": [], "has_more": False}
+        path = {"checkout.session": "checkout/sessions"}.get(resource, f"{resource}s")
+        params = {
+            "limit": PAGE,
+            "starting_after": after,
+            "status": "all" if resource == "subscription" else None,
+        }
+        return self.stripe.request("GET", path, params | {"created": {"gte": since}})
 
     def _refetch(self, job: Row) -> Finish:
         id_, lease = job["id"], job["lease"]
