@@ -22,7 +22,7 @@ declare
 begin
     -- Also where the address stands for an organization that goes on.
     if tg_table_name = 'profiles' then
-        update billing.customers as c set email = null where c.email = lower(to_jsonb(old) ->> 'email');
+        update billing.customers as c set email = null where c.email_of = new.id and c.email is not null;
     end if;
     select c.* into v_customer
     from billing.customers as c
