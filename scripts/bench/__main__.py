@@ -9,7 +9,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from scripts.bench import audit, ledger, queue, summary
+from scripts.bench import audit, ledger, queue, summary, webhook
 from scripts.bench.measure import measure
 from scripts.bench.options import Options
 from scripts.bench.report import conditions, save, table
@@ -21,6 +21,7 @@ GROUPS = {
     "ledger": ledger.cases,
     "queue": queue.cases,
     "summary": summary.cases,
+    "webhook": webhook.cases,
 }
 
 

@@ -66,8 +66,14 @@ stable
 set search_path = ''
 as $$
 declare
-    v_order_id uuid := case tg_table_name when 'orders' then (to_jsonb(new) ->> 'id')::uuid else new.order_id end;
+    v_order_id uuid;
 begin
+    -- Two statements, for the row of either table lacks the other's column.
+    if tg_table_name = 'orders' then
+        v_order_id := new.id;
+    else
+        v_order_id := new.order_id;
+    end if;
     if exists (
         select from public.orders as o
         where
