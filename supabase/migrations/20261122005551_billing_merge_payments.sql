@@ -65,26 +65,29 @@ volatile
 set search_path = ''
 as $$
 declare
-    v_payment public.payments;
-    v_order public.orders;
+    v_found record;
 begin
-    select p.* into strict v_payment from public.payments as p where p.id = require_exact_payment.payment_id;
-    select o.* into strict v_order from public.orders as o where o.id = v_payment.order_id;
-    if (v_payment.amount, v_payment.currency) is distinct from (v_order.total, v_order.currency) then
-        perform billing.file_discrepancy(
-            'amount_mismatch', 'payment:' || v_payment.id, 'The payment is not what the order costs.',
-            'Refund it at Stripe, or settle the difference with the customer.',
-            jsonb_build_object('order', v_order.id, 'paid', v_payment.amount, 'total', v_order.total)
-        );
-    elsif
+    select
+        o.id, p.amount, o.total, (p.amount, p.currency) is distinct from (o.total, o.currency) as differs,
         exists (
-            select from public.payments as p
-            where p.order_id = v_order.id and p.id <> v_payment.id and p.status = 'succeeded'
-        )
-    then
+            select from public.payments as t
+            where t.order_id = o.id and t.id <> p.id and t.status = 'succeeded'
+        ) as is_second
+    into strict v_found
+    from public.payments as p
+    inner join public.orders as o on p.order_id = o.id
+    where p.id = require_exact_payment.payment_id;
+
+    if v_found.differs then
         perform billing.file_discrepancy(
-            'order_paid_twice', 'payment:' || v_payment.id, 'The order was paid by another payment already.',
-            'Refund this payment.', jsonb_build_object('order', v_order.id)
+            'amount_mismatch', 'payment:' || payment_id, 'The payment is not what the order costs.',
+            'Refund it at Stripe, or settle the difference with the customer.',
+            jsonb_build_object('order', v_found.id, 'paid', v_found.amount, 'total', v_found.total)
+        );
+    elsif v_found.is_second then
+        perform billing.file_discrepancy(
+            'order_paid_twice', 'payment:' || payment_id, 'The order was paid by another payment already.',
+            'Refund this payment.', jsonb_build_object('order', v_found.id)
         );
     end if;
 end
@@ -100,8 +103,13 @@ set search_path = ''
 as $$
 declare
     v_paid boolean := session ->> 'payment_status' in ('paid', 'no_payment_required');
+    v_id uuid;
     v_checkout billing.checkouts;
 begin
+    select c.id into v_id from billing.checkouts as c where c.stripe_id = session ->> 'id';
+    if not found then
+        v_id := billing.our_id(session, 'checkout_id'); -- nobody has told us yet what Stripe calls it
+    end if;
     update billing.checkouts as c
     set
         stripe_id = coalesce(c.stripe_id, session ->> 'id'),
@@ -112,14 +120,7 @@ begin
         debit_failed = c.debit_failed or event_type is not distinct from 'checkout.session.async_payment_failed',
         expired = c.expired or session ->> 'status' = 'expired',
         stripe_subscription = coalesce(c.stripe_subscription, billing.subscription_of(session))
-    where
-        c.id = (
-            select f.id from billing.checkouts as f
-            where
-                f.stripe_id = session ->> 'id'
-                or (f.stripe_id is null and f.id = billing.our_id(session, 'checkout_id'))
-            limit 1
-        )
+    where c.id = v_id and (c.stripe_id is null or c.stripe_id = session ->> 'id')
     returning c.* into v_checkout;
     if not found then
         return false;
@@ -144,7 +145,9 @@ begin
             session ->> 'currency', (session ->> 'amount_total')::bigint
         );
     end if;
-    perform billing.settle_order(v_checkout.order_id);
+    if not (v_checkout.completed and v_checkout.paid) then -- else its payment did, when it succeeded
+        perform billing.settle_order(v_checkout.order_id);
+    end if;
     return true;
 end
 $$;
@@ -184,13 +187,14 @@ begin
     end if;
 
     if intent ->> 'status' = 'succeeded' then
-        update billing.checkouts as c
-        set completed = true, paid = true
-        where c.id = v_checkout.id and not (c.completed and c.paid);
+        if not (v_checkout.completed and v_checkout.paid) then
+            update billing.checkouts as c set completed = true, paid = true where c.id = v_checkout.id;
+        end if;
         perform billing.record_payment(
             v_checkout, intent ->> 'id', 'succeeded', intent ->> 'currency',
             coalesce(nullif((intent ->> 'amount_received')::bigint, 0), (intent ->> 'amount')::bigint)
         );
+        return true;
     elsif v_failed and authoritative and v_checkout.completed and not v_checkout.paid then
         update billing.checkouts as c set debit_failed = true where c.id = v_checkout.id;
         perform billing.record_payment(

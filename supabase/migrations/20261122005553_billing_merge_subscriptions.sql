@@ -58,7 +58,6 @@ create function billing.stripe_status(subscription jsonb)
 returns text
 language sql
 immutable
-set search_path = ''
 return case subscription ->> 'status' when 'incomplete_expired' then 'canceled' else subscription ->> 'status' end;
 comment on function billing.stripe_status(jsonb) is
 'The status of a subscription. One whose first payment never came has ended like any other.';
@@ -67,7 +66,6 @@ create function billing.period_of(subscription jsonb, edge text)
 returns timestamptz
 language sql
 immutable
-set search_path = ''
 return billing.moment(coalesce(
     subscription #> array['items', 'data', '0', 'current_period_' || edge],
     subscription -> ('current_period_' || edge)
