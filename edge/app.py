@@ -14,6 +14,10 @@ from litestar.di import Provide
 from litestar.types import ASGIApp, ControllerRouterHandler
 
 from edge.auth import TokenVerifier, provide_user, require_user
+from edge.billing.redirects import Redirects
+from edge.billing.routes import BILLING_ROUTES
+from edge.billing.stripe_api import Stripe
+from edge.billing.webhook import receive_event
 from edge.database import Database
 from edge.exchange import observed
 from edge.health import health_router
@@ -30,9 +34,14 @@ from edge.unsubscribe import unsubscribe_router
 
 MAX_BODY_BYTES: Final = 1_048_576
 
-USER_ROUTES: Final[Sequence[ControllerRouterHandler]] = (read_me,)
+USER_ROUTES: Final[Sequence[ControllerRouterHandler]] = (read_me, *BILLING_ROUTES)
 """Below /v1, each only for a signed-in user."""
-OPEN_ROUTES: Final[Sequence[ControllerRouterHandler]] = (health_router, read_metrics, unsubscribe_router)
+OPEN_ROUTES: Final[Sequence[ControllerRouterHandler]] = (
+    health_router,
+    read_metrics,
+    unsubscribe_router,
+    receive_event,
+)
 """For anyone who reaches the port, or with their own proof of who is asking."""
 
 
@@ -45,16 +54,26 @@ def create_app(
     database = Database(settings.database_url, settings.pool_size)
     verifier = TokenVerifier(Jwks(settings.jwks_url), settings.jwt_issuer, settings.jwt_secret)
     metrics = Metrics(database)
+    stripe = Stripe(settings.stripe_secret_key, settings.stripe_api_base)
+    redirects = Redirects(settings.site_url, settings.redirect_origins)
 
     @asynccontextmanager
     async def resources(_: Litestar) -> AsyncIterator[None]:
-        async with database.opened():
+        async with database.opened(), stripe.opened():
             yield
 
     litestar = Litestar(
         route_handlers=[_user_router(user_routes), *open_routes],
         state=State({"database": database, "verifier": verifier, "metrics": metrics}),
-        dependencies={"database": Provide(lambda: database, sync_to_thread=False, use_cache=True)},
+        dependencies={
+            name: _always(thing)
+            for name, thing in {
+                "database": database,
+                "stripe": stripe,
+                "redirects": redirects,
+                "webhook_secrets": settings.stripe_webhook_secrets,
+            }.items()
+        },
         lifespan=[resources],
         exception_handlers={Exception: answer_with_problem},
         before_send=[add_security_headers],
@@ -72,6 +91,10 @@ def create_worker_app() -> ASGIApp:
     settings = load_settings(os.environ)
     configure_logs(settings.log_format)
     return create_app(settings)
+
+
+def _always(thing: object) -> Provide:
+    return Provide(lambda: thing, sync_to_thread=False, use_cache=True)
 
 
 def _user_router(routes: Sequence[ControllerRouterHandler]) -> Router:

@@ -13,6 +13,7 @@ class Meaning(NamedTuple):
 
 
 CATALOGUE: Mapping[str, Meaning] = {
+    "invalid_signature": Meaning(400, "The webhook's signature is missing, wrong or too old."),
     "not_authenticated": Meaning(401, "The request carries no valid session. Sign in, or refresh the token."),
     "quota_exceeded": Meaning(402, "The plan's limit for this action is used up until it resets."),
     "payment_required": Meaning(402, "The action needs a paid plan or a settled payment."),

@@ -33,7 +33,7 @@ _PID_IN_FILE_NAME = re.compile(r"_(\d+)\.db$")
 
 
 class Metrics:
-    """Counts exchanges and watches the pool of its own worker."""
+    """Counts exchanges and events, and watches the pool of its own worker."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -47,6 +47,12 @@ class Metrics:
             _BY_ROUTE,
             registry=self._registry,
             buckets=_BUCKETS,
+        )
+        self._events = Counter(
+            "edge_stripe_events",
+            "Events received from Stripe, by what became of them.",
+            ("status",),
+            registry=self._registry,
         )
         self._connections = Gauge(
             "edge_database_connections",
@@ -68,6 +74,10 @@ class Metrics:
         self._requests.labels(*labels).inc()
         self._seconds.labels(*labels).observe(exchange.seconds)
         self._watch_pool()
+
+    def received(self, status: str) -> None:
+        """Record an event of Stripe."""
+        self._events.labels(status).inc()
 
     def render(self) -> bytes:
         """The exposition text over all workers."""

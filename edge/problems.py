@@ -96,6 +96,8 @@ def _to_edge_error(error: Exception) -> EdgeError:
         return from_sql(error)
     if isinstance(error, HTTPException):
         return _from_litestar(error)
+    if isinstance(error, RecursionError) and "deserializing" in str(error):
+        return EdgeError("validation_failed", "The body is nested too deeply.")
     return EdgeError("internal")
 
 

@@ -27,3 +27,22 @@ select set_config('request.headers', %(headers)s, true),
 READY: Final[LiteralString] = "select edge.ready()"
 ME: Final[LiteralString] = "select edge.me()"
 UNSUBSCRIBE: Final[LiteralString] = "select edge.unsubscribe(%(token)s)"
+
+START_CHECKOUT: Final[LiteralString] = """
+select edge.start_checkout(
+    %(items)s::jsonb, %(success_url)s::text, %(cancel_url)s::text, %(idempotency_key)s::text
+)
+"""
+RETRY_ORDER: Final[LiteralString] = "select edge.retry_order(%(order_id)s::uuid)"
+START_SUBSCRIPTION: Final[LiteralString] = """
+select edge.start_subscription(
+    %(plan)s::text, %(organization_id)s::uuid, %(success_url)s::text, %(cancel_url)s::text
+)
+"""
+BILLING_CUSTOMER: Final[LiteralString] = "select edge.billing_customer(%(organization_id)s::uuid)"
+BIND_STRIPE_CUSTOMER: Final[LiteralString] = """
+select edge.bind_stripe_customer(%(customer_id)s::uuid, %(stripe_id)s::text)
+"""
+OPEN_CHECKOUT: Final[LiteralString] = "select edge.open_checkout(%(checkout_id)s::uuid, %(session)s::jsonb)"
+FAIL_CHECKOUT: Final[LiteralString] = "select edge.fail_checkout(%(checkout_id)s::uuid, %(reason)s::text)"
+RECEIVE_STRIPE_EVENT: Final[LiteralString] = "select edge.receive_stripe_event(%(payload)s::jsonb)"

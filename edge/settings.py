@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
@@ -41,6 +42,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     jwt_issuer: str
     jwt_secret: Secret | None
     """Legacy HS256 secret; without it only tokens signed by a key of the JWKS are accepted."""
+    stripe_secret_key: Secret
+    stripe_api_base: str
+    stripe_webhook_secrets: tuple[Secret, ...]
+    """Those whose signatures count: two while one replaces the other."""
+    site_url: str
+    """The app: where people come back to from Stripe unless the app says otherwise."""
+    redirect_origins: tuple[str, ...]
+    """Beside the app's own, the origins that people may come back to."""
 
 
 class SettingsError(Exception):
@@ -137,6 +146,23 @@ def _jwt_secret(text: str) -> Secret | None:
     return Secret(text) if text else None
 
 
+_STRIPE_KEY = re.compile(r"[rs]k_[!-+\--~]+")
+_WEBHOOK_SECRET = re.compile(r"whsec_[!-+\--~]+")
+
+
+def _stripe_key(text: str) -> Secret:
+    if not _STRIPE_KEY.fullmatch(text):
+        raise ValueError
+    return Secret(text)
+
+
+def _webhook_secrets(text: str) -> tuple[Secret, ...]:
+    secrets = [secret.strip() for secret in text.split(",")]
+    if len(secrets) > 2 or not all(_WEBHOOK_SECRET.fullmatch(secret) for secret in secrets):
+        raise ValueError
+    return tuple(map(Secret, secrets))
+
+
 def _log_format(text: str) -> str:
     if text not in {"json", "console"}:
         raise ValueError
@@ -153,6 +179,11 @@ DATABASE_URL = Variable(
 )
 
 HTTP_URL = "an http(s) URL without query"
+SITE_URL = Variable("site_url", "SITE_URL", None, http_url, HTTP_URL)
+STRIPE_SECRET_KEY = Variable(
+    "stripe_secret_key", "STRIPE_SECRET_KEY", None, _stripe_key, "a secret or restricted key: sk_… or rk_…"
+)
+STRIPE_API_BASE = Variable("stripe_api_base", "STRIPE_API_BASE", "https://api.stripe.com", http_url, HTTP_URL)
 _VARIABLES = (
     Variable("host", "EDGE_HOST", "127.0.0.1", str, "an address to listen on"),
     Variable("port", "EDGE_PORT", "8000", integer(1, 65535), "a port number"),
@@ -165,4 +196,21 @@ _VARIABLES = (
     Variable("jwks_url", "SUPABASE_JWKS_URL", "", _optional_http_url, HTTP_URL),
     Variable("jwt_issuer", "SUPABASE_JWT_ISSUER", "", _optional_http_url, HTTP_URL),
     Variable("jwt_secret", "SUPABASE_JWT_SECRET", "", _jwt_secret, "32 characters or longer"),
+    STRIPE_SECRET_KEY,
+    STRIPE_API_BASE,
+    Variable(
+        "stripe_webhook_secrets",
+        "STRIPE_WEBHOOK_SECRET",
+        None,
+        _webhook_secrets,
+        "the endpoint's secret, whsec_…; two by comma while one replaces the other",
+    ),
+    SITE_URL,
+    Variable(
+        "redirect_origins",
+        "EDGE_REDIRECT_ORIGINS",
+        "",
+        _origins,
+        "origins (https://app.example), by comma",
+    ),
 )

@@ -39,10 +39,7 @@ def from_sql(error: psycopg.Error) -> EdgeError:
     """Translate; a failure that nobody foresaw becomes `internal`. Only typed errors keep their words."""
     sqlstate = error.sqlstate
     if sqlstate is None:
-        # psycopg's own: no connection, a lost one, or none free in time.
-        return EdgeError(
-            "provider_unavailable" if isinstance(error, psycopg.OperationalError) else "internal"
-        )
+        return EdgeError(_code_of_psycopg(error))
     if sqlstate == "PGRST":
         return _from_message_with_headers(error.diag)
     if typed := _TYPED.fullmatch(sqlstate):
@@ -78,6 +75,14 @@ def _typed(
         members=_object(details),
         headers=headers or {},
     )
+
+
+def _code_of_psycopg(error: psycopg.Error) -> str:
+    if isinstance(error, psycopg.OperationalError):
+        return "provider_unavailable"  # no connection, a lost one, or none free in time
+    if isinstance(error, psycopg.DataError):
+        return "validation_failed"  # a text with a NUL, which Postgres cannot hold
+    return "internal"
 
 
 def _code_of(status: int) -> str:

@@ -14,13 +14,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Sequence
 from typing import Any, Final, LiteralString
 
 import psycopg
-from psycopg.rows import dict_row
+
+from scripts.console import act_on_database, add_database_option, show_table
 
 _LIST: Final[LiteralString] = """
     select o.id, o.kind, o.state, o.attempts, o.lost_leases as lost, o.run_at, left(o.reason, 60) as reason
@@ -43,39 +43,23 @@ _SCHEDULES: Final[LiteralString] = """
     order by s.name
 """
 
-_WHICH: Final = (
-    "Which database? Set DATABASE_URL or give --database-url; locally: set -a; . .local/stack.env; set +a"
-)
 _STATES: Final = ("scheduled", "ready", "running", "dead", "cancelled", "dropped", "done")
 _HINTS: Final = {
     "taken": "This second or a later slot was fired already. Wait a moment.",
     "disabled": "Enable it in jobs.schedules first.",
 }
 
-Rows = list[dict[str, Any]]
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Return the exit code: 1 when the decision is refused or there is no such job."""
-    chosen = _arguments(arguments)
-    url = chosen.database_url or os.environ.get("DATABASE_URL")
-    if not url:
-        print(_WHICH, file=sys.stderr)
-        return 2
-    try:
-        with psycopg.connect(url, row_factory=dict_row) as connection:
-            return _act(connection, chosen)
-    except psycopg.Error as error:
-        hint = error.diag.message_hint or ""
-        print(f"{error.diag.message_primary or error}  {hint}".strip(), file=sys.stderr)
-        return 1
+    return act_on_database(_arguments(arguments), _act)
 
 
 def _act(connection: psycopg.Connection[dict[str, Any]], chosen: argparse.Namespace) -> int:
     values = vars(chosen)
     match chosen.command:
         case "list":
-            _table(connection.execute(_LIST, values).fetchall())
+            show_table(connection.execute(_LIST, values).fetchall())
         case "show":
             rows = connection.execute(_SHOW, values).fetchall()
             if not rows:
@@ -93,30 +77,15 @@ def _act(connection: psycopg.Connection[dict[str, Any]], chosen: argparse.Namesp
             print(f"{row['outcome']}  {_HINTS.get(row['outcome'], '')}".strip())
             return 0 if row["outcome"] == "fired" else 1
         case "schedules":
-            _table(connection.execute(_SCHEDULES).fetchall())
+            show_table(connection.execute(_SCHEDULES).fetchall())
     return 0
-
-
-def _table(rows: Rows) -> None:
-    """Columns as wide as their content."""
-    if not rows:
-        print("none")
-        return
-    lines = [list(rows[0]), *([_cell(value) for value in row.values()] for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    for line in lines:
-        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
-
-
-def _cell(value: object) -> str:
-    return "" if value is None else " ".join(str(value).split())
 
 
 def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="scripts/jobs", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--database-url", help="as its owner; DATABASE_URL by default")
+    add_database_option(parser)
     commands = parser.add_subparsers(dest="command", required=True)
     listing = commands.add_parser("list", help="jobs, newest first")
     listing.add_argument("--state", choices=_STATES)

@@ -32,3 +32,22 @@ FINISH_EMAIL: Final[LiteralString] = "select edge.finish_email(%(id)s, %(lease)s
 BOUNCE_EMAIL: Final[LiteralString] = """
 select edge.bounce_email(%(id)s, %(lease)s, %(reason)s, %(address_is_dead)s)
 """
+
+START_REFETCH: Final[LiteralString] = "select edge.start_refetch(%(id)s, %(lease)s)"
+FINISH_REFETCH: Final[LiteralString] = """
+select edge.finish_refetch(%(id)s, %(lease)s, %(ticket)s, %(objects)s::jsonb)
+"""
+START_REFUND: Final[LiteralString] = "select edge.start_refund(%(id)s, %(lease)s)"
+FINISH_REFUND: Final[LiteralString] = """
+select edge.finish_refund(%(id)s, %(lease)s, %(refund)s::jsonb, %(error)s::text)
+"""
+START_CANCELLATION: Final[LiteralString] = "select edge.start_cancellation(%(id)s, %(lease)s)"
+FINISH_CANCELLATION: Final[LiteralString] = """
+select edge.finish_cancellation(%(id)s, %(lease)s, %(subscription)s::jsonb)
+"""
+START_EXPIRY: Final[LiteralString] = "select edge.start_expiry(%(id)s, %(lease)s)"
+FINISH_EXPIRY: Final[LiteralString] = "select edge.finish_expiry(%(id)s, %(lease)s, %(session)s::jsonb)"
+START_RECONCILIATION: Final[LiteralString] = "select edge.start_reconciliation(%(id)s, %(lease)s)"
+RECONCILE_PAGE: Final[LiteralString] = """
+select edge.reconcile_page(%(id)s, %(lease)s, %(objects)s::jsonb, %(has_more)s)
+"""

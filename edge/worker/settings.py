@@ -14,6 +14,9 @@ from edge.settings import (
     DATABASE_URL,
     HTTP_URL,
     LOG_FORMAT,
+    SITE_URL,
+    STRIPE_API_BASE,
+    STRIPE_SECRET_KEY,
     Secret,
     Variable,
     http_url,
@@ -43,6 +46,8 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The app that links in mails lead to."""
     edge_url: str
     """Where the edge is reached from outside: links that unsubscribe lead there."""
+    stripe_secret_key: Secret
+    stripe_api_base: str
 
 
 def load_worker_settings(environ: Mapping[str, str]) -> WorkerSettings:
@@ -79,6 +84,8 @@ _VARIABLES = (
         "smtp", "SMTP_URL", None, SmtpServer.from_url, "a URL like smtps://user:password@smtp.example.com"
     ),
     Variable("mail_from", "MAIL_FROM", None, _address, "an address like Product <noreply@example.com>"),
-    Variable("site_url", "SITE_URL", None, http_url, HTTP_URL),
+    SITE_URL,
     Variable("edge_url", "EDGE_URL", None, http_url, HTTP_URL),
+    STRIPE_SECRET_KEY,
+    STRIPE_API_BASE,
 )

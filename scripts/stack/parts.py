@@ -130,6 +130,7 @@ def gateway(context: Context) -> Part:
 
 def edge(context: Context) -> Part:
     settings = context.settings
+    origins = ",".join(browser_origins(gateway_auth(settings)))
     return Part(
         name="edge",
         command=(sys.executable, "-m", "edge"),
@@ -140,8 +141,10 @@ def edge(context: Context) -> Part:
         env={
             "EDGE_HOST": HOST,
             "EDGE_PORT": str(settings.edge_port),
-            "EDGE_CORS_ORIGINS": ",".join(browser_origins(gateway_auth(settings))),
+            "EDGE_CORS_ORIGINS": origins,
+            "EDGE_REDIRECT_ORIGINS": origins,
             **context.select("EDGE_DATABASE_URL", "SUPABASE_URL", "SUPABASE_JWKS_URL", "SUPABASE_JWT_SECRET"),
+            **context.select("STRIPE_API_BASE", "STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET", "SITE_URL"),
         },
     )
 
@@ -159,6 +162,7 @@ def worker(context: Context) -> Part:
             "WORKER_HOST": HOST,
             "WORKER_PORT": str(settings.worker_port),
             **context.select("EDGE_DATABASE_URL", "EDGE_URL", "SITE_URL", "SMTP_URL", "MAIL_FROM"),
+            **context.select("STRIPE_API_BASE", "STRIPE_SECRET_KEY"),
         },
     )
 

@@ -69,29 +69,32 @@ insert into billing.transitions (machine, from_status, to_status, because) value
 -- Events come late, twice and out of order: Stripe may be seen to jump from any live state to any other.
 -- What counts is that nothing goes back to incomplete, and that nothing leaves canceled.
 insert into billing.transitions (machine, from_status, to_status, because)
-select 'subscription', f.status, t.status, 'Stripe says so'
-from unnest(array['', 'incomplete', 'trialing', 'active', 'past_due', 'unpaid', 'paused']) as f (status)
-cross join unnest(array['trialing', 'active', 'past_due', 'unpaid', 'paused']) as t (status)
-where f.status <> t.status
+select 'subscription', f.from_status, t.to_status, 'Stripe says so'
+from unnest(array['', 'incomplete', 'trialing', 'active', 'past_due', 'unpaid', 'paused']) as f (from_status)
+cross join unnest(array['trialing', 'active', 'past_due', 'unpaid', 'paused']) as t (to_status)
+where f.from_status <> t.to_status
 union all
 values ('subscription', '', 'canceled', 'seen when it was over');
 
 -- A bank asks, then it wants to see proof, then it decides. A decision stays.
 insert into billing.transitions (machine, from_status, to_status, because)
 select 'dispute', '', s.status, 'the bank says so'
-from unnest(array[
-    'warning_needs_response', 'warning_under_review', 'warning_closed', 'needs_response', 'under_review',
-    'won', 'lost', 'prevented'
-]) as s (status)
+from
+    unnest(array[
+        'warning_needs_response', 'warning_under_review', 'warning_closed', 'needs_response', 'under_review',
+        'won', 'lost', 'prevented'
+    ]) as s (status)
 union all
-select 'dispute', f.status, t.status, 'the bank goes on'
-from unnest(array['warning_needs_response', 'warning_under_review', 'needs_response', 'under_review'])
-with ordinality as f (status, place)
-cross join unnest(array[
-    'warning_needs_response', 'warning_under_review', 'needs_response', 'under_review',
-    'warning_closed', 'won', 'lost', 'prevented'
-]) with ordinality as t (status, place)
-where t.place > f.place;
+select 'dispute', f.from_status, t.to_status, 'the bank goes on'
+from
+    unnest(array['warning_needs_response', 'warning_under_review', 'needs_response', 'under_review'])
+    with ordinality as f (from_status, from_place)
+cross join
+    unnest(array[
+        'warning_needs_response', 'warning_under_review', 'needs_response', 'under_review',
+        'warning_closed', 'won', 'lost', 'prevented'
+    ]) with ordinality as t (to_status, to_place)
+where t.to_place > f.from_place;
 
 create function billing.require_transition()
 returns trigger

@@ -24,10 +24,14 @@ comment on table billing.discrepancies is
 'Where Stripe, database and ledger do not agree, or what arrived makes no sense, with what somebody might do about it.';
 comment on column billing.discrepancies.subject is 'What it is about, as Stripe or we call it. One open discrepancy of a kind for each.';
 
-create unique index one_open_discrepancy_of_a_kind on billing.discrepancies (kind, subject) where resolved_at is null;
+create unique index one_open_discrepancy_of_a_kind on billing.discrepancies (
+    kind, subject
+) where resolved_at is null;
 create index discrepancies_by_time on billing.discrepancies (first_seen_at);
 
-create function billing.file_discrepancy(kind text, subject text, reason text, suggested_action text, detail jsonb default '{}')
+create function billing.file_discrepancy(
+    kind text, subject text, reason text, suggested_action text, detail jsonb default '{}'
+)
 returns void
 language plpgsql
 volatile

@@ -28,6 +28,21 @@ when (
 )
 execute function core.refuse_change('A customer stays who they are, here and at Stripe.');
 
+create function billing.require_owner_of_customer()
+returns trigger
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+    select c.user_id, c.organization_id into new.user_id, new.organization_id
+    from billing.customers as c
+    where c.id = new.customer_id;
+    return new;
+end
+$$;
+comment on function billing.require_owner_of_customer() is 'Whose it is follows from the customer, whatever the statement says.';
+
 create function billing.lock_customer(customer_id uuid)
 returns billing.customers
 language plpgsql

@@ -9,7 +9,7 @@ create table public.payments (
     user_id uuid,
     organization_id uuid,
     order_id uuid constraint payments_order_id_fkey references public.orders (id),
-    subscription_id uuid,
+    subscription_id uuid constraint payments_subscription_id_fkey references public.subscriptions (id),
     status text not null,
     currency text not null,
     amount bigint not null,
@@ -66,21 +66,6 @@ comment on column billing.stripe_payments.refunded_seen is 'The highest amount_r
 comment on column billing.stripe_payments.refunded_known is
 'Up to which of these amounts all single refunds are known, since they were fetched from Stripe.';
 
-create function billing.require_owner_of_customer()
-returns trigger
-language plpgsql
-stable
-set search_path = ''
-as $$
-begin
-    select c.user_id, c.organization_id into new.user_id, new.organization_id
-    from billing.customers as c
-    where c.id = new.customer_id;
-    return new;
-end
-$$;
-comment on function billing.require_owner_of_customer() is 'Whose it is follows from the customer, whatever the statement says.';
-
 create trigger _050_require_owner
 before insert on public.payments
 for each row
@@ -90,10 +75,10 @@ create trigger _100_refuse_another_payment
 before update on public.payments
 for each row
 when (
-    (old.id, old.customer_id, old.user_id, old.organization_id, old.order_id, old.subscription_id, old.currency)
-    is distinct from (
-        new.id, new.customer_id, new.user_id, new.organization_id, new.order_id, new.subscription_id, new.currency
-    )
+    (old.id, old.customer_id, old.user_id, old.organization_id)
+    is distinct from (new.id, new.customer_id, new.user_id, new.organization_id)
+    or (old.order_id, old.subscription_id, old.currency)
+    is distinct from (new.order_id, new.subscription_id, new.currency)
     or (old.status = 'succeeded' and (old.amount, old.paid_at) is distinct from (new.amount, new.paid_at))
 )
 execute function core.refuse_change('What was paid stays as it was paid.');

@@ -18,7 +18,9 @@ create function billing.platform_account(name text, currency text)
 returns bigint
 language sql
 volatile
-return ledger.open_account('platform', 'platform', name, currency, may_go_negative => true, keeps_balance => false);
+return ledger.open_account(
+    'platform', 'platform', name, currency, may_go_negative => true, keeps_balance => false
+);
 comment on function billing.platform_account(text, text) is
 'One of our own accounts. Every payment of everybody goes through them, so they keep no balance that payments would wait for.';
 
@@ -121,7 +123,9 @@ begin
     v_status := case v_attempt
         when 'failed' then 'failed'
         when 'expired' then case
-            when exists (select from public.payments as p where p.order_id = v_order.id and p.status = 'failed') then 'failed'
+            when exists (
+                select from public.payments as p where p.order_id = v_order.id and p.status = 'failed'
+            ) then 'failed'
             else 'expired'
         end
         else v_order.status

@@ -57,7 +57,9 @@ begin
         return new;
     end if;
     if v_payment.status <> 'succeeded' then
-        perform core.fail('invalid_state', 'Only what was paid can be refunded.', jsonb_build_object('status', v_payment.status));
+        perform core.fail(
+            'invalid_state', 'Only what was paid can be refunded.', jsonb_build_object('status', v_payment.status)
+        );
     end if;
     if new.amount > v_payment.amount - v_payment.amount_refunded - v_payment.amount_requested then
         perform core.fail(
@@ -83,9 +85,10 @@ create trigger _100_refuse_another_refund
 before update on public.refunds
 for each row
 when (
-    (old.id, old.payment_id, old.user_id, old.organization_id, old.currency, old.amount, old.requested_by, old.created_at)
-    is distinct from (
-        new.id, new.payment_id, new.user_id, new.organization_id, new.currency, new.amount, new.requested_by, new.created_at
+    (old.id, old.payment_id, old.user_id, old.organization_id, old.created_at)
+    is distinct from (new.id, new.payment_id, new.user_id, new.organization_id, new.created_at)
+    or (old.currency, old.amount, old.requested_by) is distinct from (
+        new.currency, new.amount, new.requested_by
     )
 )
 execute function core.refuse_change('A refund stays what was asked for.');

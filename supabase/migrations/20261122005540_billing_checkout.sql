@@ -1,4 +1,4 @@
--- Starting to pay for an order, and trying again.
+-- Starting to pay for an order.
 
 set lock_timeout = '5s';
 
@@ -22,7 +22,9 @@ begin
         );
         perform core.valid(
             coalesce(
-                jsonb_typeof(v_item -> 'quantity') = 'number' and pg_input_is_valid(v_item ->> 'quantity', 'integer'), false
+                jsonb_typeof(v_item -> 'quantity') = 'number'
+                and pg_input_is_valid(v_item ->> 'quantity', 'integer'),
+                false
             ),
             'quantity', 'from 1 to 10000'
         );
@@ -92,7 +94,47 @@ $$;
 comment on function billing.place_order(billing.customers, text, jsonb) is
 'Writes an order with its items at today''s prices. Whatever amount a client may have in mind is not asked for.';
 
-create function edge.start_checkout(items jsonb, success_url text, cancel_url text, idempotency_key text default null)
+create function billing.attempt(order_id uuid)
+returns billing.checkouts
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+    v_order public.orders;
+    v_last billing.checkouts;
+begin
+    select o.* into strict v_order from public.orders as o where o.id = attempt.order_id for no key update;
+    select c.* into strict v_last
+    from billing.checkouts as c
+    where c.order_id = v_order.id
+    order by c.attempt desc
+    limit 1;
+    if v_order.status not in ('pending', 'failed') or v_last.status in ('complete', 'processing') then
+        return v_last;
+    end if;
+
+    update public.orders as o set status = 'pending' where o.id = v_order.id and o.status = 'failed';
+    if v_last.status in ('staged', 'open') then
+        return v_last; -- its page takes another card
+    end if;
+    insert into billing.checkouts (customer_id, kind, order_id, attempt, success_url, cancel_url)
+    values (
+        v_order.customer_id, 'payment', v_order.id, v_last.attempt + 1, v_last.success_url, v_last.cancel_url
+    )
+    returning * into v_last;
+    return v_last;
+end
+$$;
+comment on function billing.attempt(uuid) is
+'The attempt to pay an order that is under way, or the next one if the last failed; of an order that needs none the last.';
+
+create function edge.start_checkout(
+    items jsonb,
+    success_url text,
+    cancel_url text,
+    idempotency_key text default null
+)
 returns jsonb
 language plpgsql
 volatile
@@ -114,10 +156,7 @@ begin
 
     v_first := core.recall(v_customer.user_id, 'checkout', idempotency_key, v_request);
     if v_first is not null then
-        select c.* into strict v_checkout
-        from billing.checkouts as c
-        where c.id = (v_first ->> 'checkout_id')::uuid;
-        return billing.shown_checkout(v_checkout);
+        return billing.shown_checkout(billing.attempt((v_first ->> 'order_id')::uuid));
     end if;
 
     select p.email into v_email from public.profiles as p where p.id = v_customer.user_id;
@@ -130,59 +169,10 @@ begin
     returning * into v_checkout;
 
     perform core.remember(
-        v_customer.user_id, 'checkout', idempotency_key, jsonb_build_object('checkout_id', v_checkout.id)
+        v_customer.user_id, 'checkout', idempotency_key, jsonb_build_object('order_id', v_order.id)
     );
     return billing.shown_checkout(v_checkout);
 end
 $$;
 comment on function edge.start_checkout(jsonb, text, text, text) is
 'Places an order and stages the attempt to pay it, before Stripe is asked; the same idempotency key goes on with the first one. Definer because clients write neither.';
-
-create function edge.retry_order(order_id uuid)
-returns jsonb
-language plpgsql
-volatile
-security definer
-set search_path = ''
-as $$
-declare
-    v_customer billing.customers := billing.my_customer(null);
-    v_order public.orders;
-    v_last billing.checkouts;
-    v_checkout billing.checkouts;
-begin
-    select o.* into v_order
-    from public.orders as o
-    where o.id = retry_order.order_id and o.user_id = v_customer.user_id
-    for no key update;
-    if not found then
-        perform core.fail('not_found', 'There is no such order.');
-    end if;
-    if v_order.status not in ('failed', 'pending') then
-        perform core.fail(
-            'invalid_state', 'Only an order that still waits for its payment can be paid.',
-            jsonb_build_object('status', v_order.status)
-        );
-    end if;
-
-    select c.* into strict v_last
-    from billing.checkouts as c
-    where c.order_id = v_order.id
-    order by c.attempt desc
-    limit 1;
-    if v_last.status in ('complete', 'processing') then
-        perform core.fail('invalid_state', 'The bank is at work on this payment. Wait for it.', '{"status": "processing"}');
-    end if;
-
-    update public.orders as o set status = 'pending' where o.id = v_order.id and o.status = 'failed';
-    if v_last.status in ('staged', 'open') then
-        return billing.shown_checkout(v_last); -- its page takes another card
-    end if;
-    insert into billing.checkouts (customer_id, kind, order_id, attempt, success_url, cancel_url)
-    values (v_customer.id, 'payment', v_order.id, v_last.attempt + 1, v_last.success_url, v_last.cancel_url)
-    returning * into v_checkout;
-    return billing.shown_checkout(v_checkout);
-end
-$$;
-comment on function edge.retry_order(uuid) is
-'Another attempt at an order whose payment failed: on the page that is still open, else staged anew. Definer because clients write neither.';

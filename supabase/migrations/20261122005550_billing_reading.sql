@@ -26,7 +26,8 @@ returns uuid
 language sql
 stable
 return case
-    when pg_input_is_valid(object #>> array['metadata', name], 'uuid') then (object #>> array['metadata', name])::uuid
+    when pg_input_is_valid(object #>> array['metadata', name], 'uuid')
+        then (object #>> array['metadata', name])::uuid
 end;
 comment on function billing.our_id(jsonb, text) is 'The id that we gave an object along when we made it.';
 

@@ -31,9 +31,10 @@ begin
                 status = record_payment.status, amount = record_payment.amount,
                 paid_at = case record_payment.status when 'succeeded' then now() end,
                 failure_code = left(failure ->> 'code', 100), failure_message = left(failure ->> 'message', 500)
-            where p.id = v_payment.id;
-            if record_payment.status = 'succeeded' then
-                perform billing.require_exact_payment(v_payment.id);
+            where p.id = v_payment.id
+            returning p.* into v_payment;
+            if v_payment.status = 'succeeded' then
+                perform billing.require_exact_payment(v_payment);
             end if;
         end if;
         return v_payment.id;
@@ -50,7 +51,7 @@ begin
     returning * into v_payment;
     insert into billing.stripe_payments (payment_id, payment_intent) values (v_payment.id, intent);
     if v_payment.status = 'succeeded' then
-        perform billing.require_exact_payment(v_payment.id);
+        perform billing.require_exact_payment(v_payment);
     end if;
     return v_payment.id;
 end
@@ -58,41 +59,36 @@ $$;
 comment on function billing.record_payment(billing.checkouts, text, text, text, bigint, jsonb) is
 'A payment of an order as far as it got, once per payment intent.';
 
-create function billing.require_exact_payment(payment_id uuid)
+create function billing.require_exact_payment(payment public.payments)
 returns void
 language plpgsql
 volatile
 set search_path = ''
 as $$
 declare
-    v_found record;
+    v_order public.orders;
 begin
-    select
-        o.id, p.amount, o.total, (p.amount, p.currency) is distinct from (o.total, o.currency) as differs,
-        exists (
-            select from public.payments as t
-            where t.order_id = o.id and t.id <> p.id and t.status = 'succeeded'
-        ) as is_second
-    into strict v_found
-    from public.payments as p
-    inner join public.orders as o on p.order_id = o.id
-    where p.id = require_exact_payment.payment_id;
-
-    if v_found.differs then
+    select o.* into strict v_order from public.orders as o where o.id = payment.order_id;
+    if (payment.amount, payment.currency) is distinct from (v_order.total, v_order.currency) then
         perform billing.file_discrepancy(
-            'amount_mismatch', 'payment:' || payment_id, 'The payment is not what the order costs.',
+            'amount_mismatch', 'payment:' || payment.id, 'The payment is not what the order costs.',
             'Refund it at Stripe, or settle the difference with the customer.',
-            jsonb_build_object('order', v_found.id, 'paid', v_found.amount, 'total', v_found.total)
+            jsonb_build_object('order', v_order.id, 'paid', payment.amount, 'total', v_order.total)
         );
-    elsif v_found.is_second then
+    elsif
+        exists (
+            select from public.payments as p
+            where p.order_id = v_order.id and p.id <> payment.id and p.status = 'succeeded'
+        )
+    then
         perform billing.file_discrepancy(
-            'order_paid_twice', 'payment:' || payment_id, 'The order was paid by another payment already.',
-            'Refund this payment.', jsonb_build_object('order', v_found.id)
+            'order_paid_twice', 'payment:' || payment.id, 'The order was paid by another payment already.',
+            'Refund this payment.', jsonb_build_object('order', v_order.id)
         );
     end if;
 end
 $$;
-comment on function billing.require_exact_payment(uuid) is
+comment on function billing.require_exact_payment(public.payments) is
 'Money that arrived is money, whatever the order says: it is recorded, and what does not fit is filed for a decision.';
 
 create function billing.merge_session(session jsonb, event_type text default null)

@@ -48,7 +48,9 @@ begin
         or jsonb_typeof(subscription -> 'cancel_at') = 'number',
         trial_end = billing.moment(subscription -> 'trial_end'),
         canceled_at = billing.moment(subscription -> 'canceled_at'),
-        ended_at = case when v_status = 'canceled' then coalesce(billing.moment(subscription -> 'ended_at'), now()) end
+        ended_at = case v_status
+            when 'canceled' then coalesce(billing.moment(subscription -> 'ended_at'), now())
+        end
     where s.id = write_subscription.subscription_id and s.status <> 'canceled';
 end
 $$;
@@ -58,7 +60,8 @@ create function billing.stripe_status(subscription jsonb)
 returns text
 language sql
 immutable
-return case subscription ->> 'status' when 'incomplete_expired' then 'canceled' else subscription ->> 'status' end;
+return case subscription
+->> 'status' when 'incomplete_expired' then 'canceled' else subscription ->> 'status' end;
 comment on function billing.stripe_status(jsonb) is
 'The status of a subscription. One whose first payment never came has ended like any other.';
 
@@ -118,12 +121,17 @@ volatile
 set search_path = ''
 return billing.file_discrepancy(
     'second_subscription', subscription ->> 'id', 'The customer has another live subscription.',
-    'Cancel one of the two at Stripe and refund what was paid for it.', jsonb_build_object('customer', customer_id)
+    'Cancel one of the two at Stripe and refund what was paid for it.',
+    jsonb_build_object('customer', customer_id)
 );
 comment on function billing.file_second_subscription(jsonb, uuid) is
 'Two live subscriptions of one customer: the database keeps the first, somebody has to decide.';
 
-create function billing.merge_subscription(subscription jsonb, created bigint default null, ticket bigint default null)
+create function billing.merge_subscription(
+    subscription jsonb,
+    created bigint default null,
+    ticket bigint default null
+)
 returns boolean
 language plpgsql
 volatile
@@ -139,17 +147,25 @@ begin
     if v_customer_id is null then
         return false;
     end if;
-    select n.* into v_known from billing.stripe_subscriptions as n where n.stripe_id = subscription ->> 'id' for no key update;
+    select n.* into v_known
+    from billing.stripe_subscriptions as n
+    where n.stripe_id = subscription ->> 'id'
+    for no key update;
     if not found then
         v_id := billing.add_subscription(subscription, v_customer_id, coalesce(created, 0));
         if v_id is not null then
             perform billing.write_subscription(v_id, subscription);
-            update billing.stripe_subscriptions as n set payloads_decide = (merge_subscription.ticket is null) where n.subscription_id = v_id;
+            update billing.stripe_subscriptions as n
+            set payloads_decide = (merge_subscription.ticket is null)
+            where n.subscription_id = v_id;
         end if;
         return true;
     end if;
 
-    select s.* into strict v_row from public.subscriptions as s where s.id = v_known.subscription_id for no key update;
+    select s.* into strict v_row
+    from public.subscriptions as s
+    where s.id = v_known.subscription_id
+    for no key update;
     if v_row.status = 'canceled' then
         return true;
     end if;

@@ -4,7 +4,8 @@ set lock_timeout = '5s';
 
 create table billing.invoices (
     stripe_id text constraint invoices_pkey primary key,
-    subscription_id uuid not null constraint invoices_subscription_id_fkey references public.subscriptions (id),
+    subscription_id uuid not null
+    constraint invoices_subscription_id_fkey references public.subscriptions (id),
     status text not null,
     currency text not null,
     amount_due bigint not null,

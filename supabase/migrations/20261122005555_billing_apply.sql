@@ -15,8 +15,8 @@ return type = any (array[
     'charge.dispute.funds_withdrawn', 'charge.dispute.funds_reinstated',
     'customer.subscription.created', 'customer.subscription.updated', 'customer.subscription.deleted',
     'customer.subscription.paused', 'customer.subscription.resumed', 'customer.subscription.trial_will_end',
-    'invoice.paid', 'invoice.payment_succeeded', 'invoice.payment_failed', 'invoice.finalized', 'invoice.voided',
-    'invoice.marked_uncollectible', 'invoice_payment.paid'
+    'invoice.paid', 'invoice.payment_succeeded', 'invoice.payment_failed', 'invoice.finalized',
+    'invoice.voided', 'invoice.marked_uncollectible', 'invoice_payment.paid'
 ]);
 comment on function billing.handles(text) is 'Whether anything is done about events of a type. All others are recorded as ignored.';
 
@@ -81,11 +81,15 @@ comment on column billing.stripe_events.waits_for is 'What it refers to and what
 comment on column billing.stripe_events.error is 'Why it is not applied, or why it is ignored.';
 
 create index stripe_events_waiting on billing.stripe_events (waits_for) where status = 'received';
-create index stripe_events_undone on billing.stripe_events (received_at) where status in ('received', 'failed', 'dead');
+create index stripe_events_undone on billing.stripe_events (received_at)
+where status in ('received', 'failed', 'dead');
 create index stripe_events_by_age on billing.stripe_events (received_at);
 
 create trigger _100_refuse_another_event
 before update on billing.stripe_events
 for each row
-when ((old.id, old.type, old.created, old.received_at) is distinct from (new.id, new.type, new.created, new.received_at))
+when (
+    (old.id, old.type, old.created, old.received_at)
+    is distinct from (new.id, new.type, new.created, new.received_at)
+)
 execute function core.refuse_change('An event stays what Stripe sent.');

@@ -4,7 +4,10 @@
 set lock_timeout = '5s';
 
 insert into jobs.kinds (kind, handler, sql_function, description) values
-('billing.apply_stripe_event', 'sql', 'billing.apply_again', 'Tries an event again that could not be applied, or waits for something.');
+(
+    'billing.apply_stripe_event', 'sql', 'billing.apply_again',
+    'Tries an event again that could not be applied, or waits for something.'
+);
 
 create function billing.try_event(event billing.stripe_events)
 returns text
@@ -128,6 +131,32 @@ begin
 end
 $$;
 comment on function billing.apply_again(jsonb) is 'One more try for an event of the inbox, unless it ended meanwhile.';
+
+create function billing.replay(event_id text)
+returns text
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+    v_event billing.stripe_events;
+    v_status text;
+begin
+    select e.* into v_event from billing.stripe_events as e where e.id = event_id for no key update;
+    if not found then
+        perform core.fail('not_found', 'There is no such event.', jsonb_build_object('event', event_id));
+    elsif not billing.handles(v_event.type) then
+        return 'ignored';
+    end if;
+    v_status := billing.try_event(v_event);
+    if v_status = 'applied' then
+        perform billing.apply_waiting(v_event.payload #> '{data,object}');
+    end if;
+    return v_status;
+end
+$$;
+comment on function billing.replay(text) is
+'For DBAs: applies an event of the inbox now, whatever its status. What was applied before changes nothing.';
 
 create function billing.require_event(payload jsonb)
 returns void

@@ -91,13 +91,20 @@ begin
         update billing.stripe_payments as s
         set
             refunded_seen = greatest(s.refunded_seen, v_charged),
-            refunded_known = greatest(s.refunded_known, least(ticket, s.refunded_seen), v_charged)
+            refunded_known = greatest(s.refunded_known, least(merge_fetched.ticket, s.refunded_seen), v_charged)
         where s.payment_intent = v_object ->> 'id';
         perform billing.settle_payment((billing.payment_of(v_object)).id);
     end loop;
 
     for v_object in select o.value from jsonb_array_elements(objects) as o (value) loop
         perform billing.apply_waiting(v_object);
+        -- Unless somebody asked later and was answered first.
+        if not exists (
+            select from billing.stripe_subscriptions as n
+            where n.stripe_id = v_object ->> 'id' and n.applied_ticket > merge_fetched.ticket
+        ) then
+            perform billing.file_difference(v_object);
+        end if;
     end loop;
 end
 $$;

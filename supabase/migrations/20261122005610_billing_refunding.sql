@@ -18,12 +18,10 @@ declare
 begin
     perform core.valid(payment_id is not null, 'payment_id', 'given');
     perform core.valid(requested_by is not null, 'requested_by', 'given');
-    select p.* into v_payment from public.payments as p where p.id = request_refund.payment_id;
+    select p.* into v_payment from public.payments as p where p.id = request_refund.payment_id for no key update;
     if not found then
         perform core.fail('not_found', 'There is no such payment.');
     end if;
-    perform billing.lock_customer(v_payment.customer_id);
-    select p.* into strict v_payment from public.payments as p where p.id = v_payment.id for no key update;
     if exists (
         select from public.disputes as d
         where d.payment_id = v_payment.id and billing.who_holds(d.status) <> 'revenue'

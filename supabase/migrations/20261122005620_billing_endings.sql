@@ -4,7 +4,10 @@
 set lock_timeout = '5s';
 
 insert into jobs.kinds (kind, handler, max_attempts, description) values
-('billing.cancel_subscription', 'python', 20, 'Cancels a subscription at Stripe whose person or organization is gone.'),
+(
+    'billing.cancel_subscription', 'python', 20,
+    'Cancels a subscription at Stripe whose person or organization is gone.'
+),
 ('billing.expire_checkout', 'python', 20, 'Closes a checkout at Stripe that nobody is to pay any more.');
 
 create function billing.end_customer()

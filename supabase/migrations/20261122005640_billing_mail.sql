@@ -6,11 +6,13 @@ set lock_timeout = '5s';
 insert into jobs.email_templates (template, params, description) values
 (
     'order_confirmation',
-    '{"order_id": "uuid", "items": "list", "total": "integer", "currency": "text", "paid_at": "timestamp"}',
+    '{"order_id": "uuid", "items": "list", "total": "integer", "currency": "text",
+      "paid_at": "timestamp"}',
     'To the customer: the order was paid.'
 ),
 (
-    'order_notice', '{"order_id": "uuid", "items": "list", "total": "integer", "currency": "text", "customer": "text?"}',
+    'order_notice',
+    '{"order_id": "uuid", "items": "list", "total": "integer", "currency": "text", "customer": "text?"}',
     'To the owners of the product: something was sold.'
 ),
 (
@@ -19,7 +21,8 @@ insert into jobs.email_templates (template, params, description) values
 ),
 (
     'refund_issued',
-    '{"order_id": "uuid?", "amount": "integer", "refunded": "integer", "paid": "integer", "currency": "text"}',
+    '{"order_id": "uuid?", "amount": "integer", "refunded": "integer", "paid": "integer",
+      "currency": "text"}',
     'To the customer: money is on its way back.'
 ),
 (
@@ -28,7 +31,8 @@ insert into jobs.email_templates (template, params, description) values
 ),
 (
     'subscription_payment_failed',
-    '{"plan": "text", "organization": "text?", "amount": "integer", "currency": "text", "attempt": "integer"}',
+    '{"plan": "text", "organization": "text?", "amount": "integer", "currency": "text",
+      "attempt": "integer"}',
     'To who pays: a renewal could not be collected, and what to do.'
 ),
 (
@@ -36,58 +40,64 @@ insert into jobs.email_templates (template, params, description) values
     'To who paid: the subscription has ended.'
 ),
 (
-    'dispute_notice', '{"payment_id": "uuid", "amount": "integer", "currency": "text", "reason": "text?", "due_by": "timestamp?"}',
+    'dispute_notice',
+    '{"payment_id": "uuid", "amount": "integer", "currency": "text", "reason": "text?",
+      "due_by": "timestamp?"}',
     'To the owners of the product: a bank questions a payment, and wants an answer in time.'
+),
+(
+    'reconciliation_report',
+    '{"reconciliation_id": "integer", "objects": "integer", "healed": "integer", "dead_events": "integer",
+      "discrepancies": "list"}',
+    'To the owners of the product: what Stripe, database and ledger do not agree about.'
 );
 
 create function billing.mail_owners(template text, params jsonb, dedupe_key text)
 returns void
-language sql
+language plpgsql
 volatile
 set search_path = ''
-begin atomic
-    select jobs.email(template, p.email, params, dedupe_key || ':' || p.id, p.id)
+as $$
+begin
+    insert into jobs.emails (template, "to", params, dedupe_key, user_id)
+    select
+        mail_owners.template, lower(p.email), mail_owners.params, mail_owners.dedupe_key || ':' || p.id, p.id
     from public.profiles as p
-    where p.role = 'super_admin' and p.deleted_at is null and p.email is not null;
-end;
-comment on function billing.mail_owners(text, jsonb, text) is 'Tells whoever runs the product: its super admins.';
+    where p.role = 'super_admin' and p.deleted_at is null and p.email is not null
+    on conflict on constraint one_email_per_cause do nothing;
+end
+$$;
+comment on function billing.mail_owners(text, jsonb, text) is
+'Tells whoever runs the product: its super admins.';
 
 create function billing.mail_customer(customer_id uuid, template text, params jsonb, dedupe_key text)
 returns void
-language sql
+language plpgsql
 volatile
 set search_path = ''
-begin atomic
-    select jobs.email(template, p.email, params, dedupe_key || ':' || p.id, p.id)
-    from public.profiles as p
-    where
-        p.deleted_at is null and p.email is not null
-        and (
-            p.id = (select c.user_id from billing.customers as c where c.id = customer_id)
-            or p.id in (
-                select m.user_id
-                from public.memberships as m
-                inner join billing.customers as c on m.organization_id = c.organization_id
-                where c.id = customer_id and m.role = 'owner'
-            )
-        );
-end;
+as $$
+begin
+    insert into jobs.emails (template, "to", params, dedupe_key, user_id)
+    select
+        mail_customer.template, lower(p.email), mail_customer.params,
+        mail_customer.dedupe_key || ':' || p.id, p.id
+    from billing.customers as c
+    -- From the customer to people, each by a key: with `or` all people would be read.
+    cross join lateral (
+        select c.user_id as id
+        where c.user_id is not null
+        union all
+        select m.user_id
+        from public.memberships as m
+        where m.organization_id = c.organization_id and m.role = 'owner'
+    ) as w
+    inner join public.profiles as p on w.id = p.id
+    where c.id = mail_customer.customer_id and p.deleted_at is null and p.email is not null
+    on conflict on constraint one_email_per_cause do nothing;
+end
+$$;
 comment on function billing.mail_customer(uuid, text, jsonb, text) is
 'Tells who pays, at the address that they have now: the person, or the owners of the organization.';
-
-create function billing.items_of(order_id uuid)
-returns jsonb
-language sql
-stable
-set search_path = ''
-as $$
-    select jsonb_agg(
-        jsonb_build_object('name', i.name, 'quantity', i.quantity, 'amount', i.amount) order by i.line
-    )
-    from public.order_items as i
-    where i.order_id = items_of.order_id;
-$$;
-comment on function billing.items_of(uuid) is 'The lines of an order, as mails list them.';
 
 create function billing.mail_order()
 returns trigger
@@ -97,7 +107,6 @@ set search_path = ''
 as $$
 declare
     v_told jsonb := jsonb_build_object('order_id', new.id, 'total', new.total, 'currency', new.currency);
-    v_items jsonb;
 begin
     if new.status = 'failed' then
         perform jobs.email(
@@ -116,16 +125,26 @@ begin
         return null;
     end if;
 
-    v_items := billing.items_of(new.id);
-    perform jobs.email(
-        'order_confirmation', new.customer_email, v_told || jsonb_build_object('items', v_items, 'paid_at', new.paid_at),
+    v_told := v_told || jsonb_build_object('items', (
+        select jsonb_agg(
+            jsonb_build_object('name', i.name, 'quantity', i.quantity, 'amount', i.amount) order by i.line
+        )
+        from public.order_items as i
+        where i.order_id = new.id
+    ));
+    -- One statement: what is asked of mails is asked once a statement.
+    insert into jobs.emails (template, "to", params, dedupe_key, user_id)
+    select
+        'order_confirmation', lower(new.customer_email), v_told || jsonb_build_object('paid_at', new.paid_at),
         format('order:%s:paid', new.id), new.user_id
-    )
-    where new.customer_email is not null;
-    perform billing.mail_owners(
-        'order_notice', v_told || jsonb_build_object('items', v_items, 'customer', new.customer_email),
-        format('order:%s:notice', new.id)
-    );
+    where new.customer_email is not null
+    union all
+    select
+        'order_notice', lower(p.email), v_told || jsonb_build_object('customer', new.customer_email),
+        format('order:%s:notice:%s', new.id, p.id), p.id
+    from public.profiles as p
+    where p.role = 'super_admin' and p.deleted_at is null and p.email is not null
+    on conflict on constraint one_email_per_cause do nothing;
     return null;
 end
 $$;

@@ -429,16 +429,54 @@ isOneToOne: false
         isOneToOne: false
         isSetofReturn: true
       } },
+"admin_discrepancies":
+{ Args: { "before"?: number,"only_open"?: boolean,"page_size"?: number }; Returns: Database["public"]['CompositeTypes']["discrepancy"][]
+                          SetofOptions: {
+        from: "*"
+        to: "discrepancy"
+        isOneToOne: false
+        isSetofReturn: true
+      } },
 "admin_drop_job":
 { Args: { "id": number,"reason": string }; Returns: undefined
+                           },
+"admin_ignore_stripe_event":
+{ Args: { "id": string,"reason": string }; Returns: undefined
                            },
 "admin_jobs":
 { Args: { "before"?: number,"only_kind"?: string,"only_state"?: string,"page_size"?: number }; Returns: {
               "attempts": number,"created_at": string,"finished_at": string,"id": number,"kind": string,"lost_leases": number,"payload": Json,"priority": number,"reason": string,"run_at": string,"state": string,"unique_key": string,"worker": string
             }[]
                            },
+"admin_refund_payment":
+{ Args: { "amount"?: number,"idempotency_key"?: string,"payment_id": string,"reason"?: string }; Returns: {
+              "amount": number,
+"created_at": string,
+"currency": string,
+"failure": string | null,
+"id": string,
+"organization_id": string | null,
+"payment_id": string,
+"reason": string | null,
+"requested_by": string | null,
+"status": string,
+"updated_at": string,
+"user_id": string | null
+            }
+                          SetofOptions: {
+        from: "*"
+        to: "refunds"
+        isOneToOne: true
+        isSetofReturn: false
+      } },
+"admin_resolve_discrepancy":
+{ Args: { "id": number,"resolution": string }; Returns: undefined
+                           },
 "admin_retry_job":
 { Args: { "id": number }; Returns: number
+                           },
+"admin_retry_stripe_event":
+{ Args: { "id": string }; Returns: string
                            },
 "admin_set_role":
 { Args: { "role": string,"user_id": string }; Returns: {
@@ -456,6 +494,14 @@ isOneToOne: false
         to: "profiles"
         isOneToOne: true
         isSetofReturn: false
+      } },
+"admin_stripe_events":
+{ Args: { "before"?: string,"only_status"?: string,"page_size"?: number }; Returns: Database["public"]['CompositeTypes']["stripe_event"][]
+                          SetofOptions: {
+        from: "*"
+        to: "stripe_event"
+        isOneToOne: false
+        isSetofReturn: true
       } },
 "create_organization":
 { Args: { "idempotency_key"?: string,"name": string,"slug"?: string }; Returns: {
@@ -568,10 +614,14 @@ isOneToOne: false
           CompositeTypes: {
             "audit_entry": {
                         "id": number | null,"at": string | null,"database_role": string | null,"user_id": string | null,"actor": string | null,"request_id": string | null,"table_name": string | null,"row_key": string | null,"action": string | null,"changes": Json | null
+                      },"discrepancy": {
+                        "id": number | null,"kind": string | null,"subject": string | null,"reason": string | null,"suggested_action": string | null,"detail": Json | null,"first_seen_at": string | null,"last_seen_at": string | null,"resolved_at": string | null,"resolution": string | null
                       },"email_preference": {
                         "category": string | null,"subscribed": boolean | null
                       },"issued_invitation": {
                         "id": string | null,"organization_id": string | null,"email": string | null,"role": string | null,"expires_at": string | null,"token": string | null
+                      },"stripe_event": {
+                        "id": string | null,"type": string | null,"status": string | null,"attempts": number | null,"error": string | null,"created": string | null,"received_at": string | null,"ended_at": string | null,"payload": Json | null
                       }
           }
         }

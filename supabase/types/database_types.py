@@ -688,6 +688,19 @@ class PublicAuditEntry(BaseModel):
     changes: Optional[JsonValue] = Field(alias="changes")
 
 
+class PublicDiscrepancy(BaseModel):
+    id: Optional[int] = Field(alias="id")
+    kind: Optional[str] = Field(alias="kind")
+    subject: Optional[str] = Field(alias="subject")
+    reason: Optional[str] = Field(alias="reason")
+    suggested_action: Optional[str] = Field(alias="suggested_action")
+    detail: Optional[JsonValue] = Field(alias="detail")
+    first_seen_at: Optional[datetime.datetime] = Field(alias="first_seen_at")
+    last_seen_at: Optional[datetime.datetime] = Field(alias="last_seen_at")
+    resolved_at: Optional[datetime.datetime] = Field(alias="resolved_at")
+    resolution: Optional[str] = Field(alias="resolution")
+
+
 class PublicEmailPreference(BaseModel):
     category: Optional[str] = Field(alias="category")
     subscribed: Optional[bool] = Field(alias="subscribed")
@@ -700,3 +713,15 @@ class PublicIssuedInvitation(BaseModel):
     role: Optional[str] = Field(alias="role")
     expires_at: Optional[datetime.datetime] = Field(alias="expires_at")
     token: Optional[str] = Field(alias="token")
+
+
+class PublicStripeEvent(BaseModel):
+    id: Optional[str] = Field(alias="id")
+    type: Optional[str] = Field(alias="type")
+    status: Optional[str] = Field(alias="status")
+    attempts: Optional[int] = Field(alias="attempts")
+    error: Optional[str] = Field(alias="error")
+    created: Optional[datetime.datetime] = Field(alias="created")
+    received_at: Optional[datetime.datetime] = Field(alias="received_at")
+    ended_at: Optional[datetime.datetime] = Field(alias="ended_at")
+    payload: Optional[JsonValue] = Field(alias="payload")

@@ -21,8 +21,10 @@ from tests.acting import World
 from tests.edge.auth_server import AuthServer, auth_server
 from tests.edge.probes import OPEN_PROBES, USER_PROBES
 from tests.edge.process import EdgeProcess, edge_process
+from tests.stripe_sim.process import KEY, SECRET, Sim, running
 
 Environment = dict[str, str]
+SITE_URL = "https://app.example"
 LEGACY_SECRET = "a-legacy-secret-of-more-than-32-characters"
 
 
@@ -41,13 +43,41 @@ def edge_database_url(request: pytest.FixtureRequest, local_stack: Stack) -> str
     return local_stack.url("edge_service", urlsplit(world.database_url).path.removeprefix("/"))
 
 
+@pytest.fixture(scope="package")
+def simulator() -> Iterator[Sim]:
+    with running() as sim:
+        yield sim
+
+
 @pytest.fixture
-def environment(edge_database_url: str, auth: AuthServer) -> Environment:
+def sim(simulator: Sim) -> Sim:
+    """Stripe's stand-in: empty, delivering nothing by itself."""
+    simulator.control("POST", "faults/clear")
+    simulator.reset()
+    simulator.control("PUT", "webhook", {"hold": True})
+    return simulator
+
+
+@pytest.fixture
+def stripe_api_base(request: pytest.FixtureRequest) -> str:
+    """The stand-in for tests that ask for it; else a port where nobody listens."""
+    if "sim" not in request.fixturenames:
+        return "http://127.0.0.1:9"
+    sim: Sim = request.getfixturevalue("sim")
+    return sim.url
+
+
+@pytest.fixture
+def environment(edge_database_url: str, auth: AuthServer, stripe_api_base: str) -> Environment:
     """A complete environment of the edge; tests change it before they ask for a client."""
     return {
         "EDGE_DATABASE_URL": edge_database_url,
         "SUPABASE_URL": auth.url,
         "SUPABASE_JWT_SECRET": LEGACY_SECRET,
+        "SITE_URL": SITE_URL,
+        "STRIPE_API_BASE": stripe_api_base,
+        "STRIPE_SECRET_KEY": KEY,
+        "STRIPE_WEBHOOK_SECRET": SECRET,
     }
 
 
@@ -78,10 +108,10 @@ def client(settings: Settings, log: io.StringIO) -> Iterator[TestClient[ASGIApp]
 def start_edge(
     environment: Environment, tmp_path: Path
 ) -> Callable[..., AbstractContextManager[EdgeProcess]]:
-    """Start the edge as a process; keyword arguments change its environment."""
+    """Start the edge, or what stands in for it, as a process; keyword arguments change its environment."""
 
-    def start(**changes: str) -> AbstractContextManager[EdgeProcess]:
-        return edge_process({**environment, **changes}, tmp_path / "edge.log")
+    def start(module: str = "edge", **changes: str) -> AbstractContextManager[EdgeProcess]:
+        return edge_process({**environment, **changes}, tmp_path / "edge.log", module)
 
     return start
 

@@ -46,14 +46,14 @@ def run_edge(environ: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
 
 
 @contextmanager
-def edge_process(environ: Mapping[str, str], log: Path) -> Iterator[EdgeProcess]:
-    """Start it on a free port, and wait until it serves."""
+def edge_process(environ: Mapping[str, str], log: Path, module: str = "edge") -> Iterator[EdgeProcess]:
+    """Start it on a free port, as the leader of its processes, and wait until it serves."""
     port = free_port()
     with log.open("w") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "edge"],
+            [sys.executable, "-m", module],
             cwd=ROOT, env=_environment({**environ, "EDGE_PORT": str(port)}),
-            stdout=output, stderr=subprocess.STDOUT, text=True,
+            stdout=output, stderr=subprocess.STDOUT, text=True, start_new_session=True,
         )  # fmt: skip
     edge = EdgeProcess(f"http://127.0.0.1:{port}", process, log)
     try:
@@ -86,5 +86,7 @@ def free_port() -> int:
 
 def _environment(environ: Mapping[str, str]) -> dict[str, str]:
     """This process's, without what would configure an edge."""
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("EDGE_", "SUPABASE_"))}
+    inherited = {
+        k: v for k, v in os.environ.items() if not k.startswith(("EDGE_", "SUPABASE_", "STRIPE_", "SITE_"))
+    }
     return {**inherited, **environ}

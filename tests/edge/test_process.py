@@ -26,6 +26,9 @@ def test_bad_settings_end_in_one_message_and_exit_code_2() -> None:
     assert sorted(problem.split()[0] for problem in problems) == [
         "EDGE_DATABASE_URL",
         "EDGE_PORT",
+        "SITE_URL",
+        "STRIPE_SECRET_KEY",
+        "STRIPE_WEBHOOK_SECRET",
         "SUPABASE_JWT_SECRET",
         "SUPABASE_URL",
     ]
@@ -46,6 +49,10 @@ def test_it_starts_without_database_and_without_auth_server(tmp_path: Path) -> N
     environ = {
         "EDGE_DATABASE_URL": f"postgresql://edge_service:secret@127.0.0.1:{nowhere}/postgres",
         "SUPABASE_URL": f"http://127.0.0.1:{nowhere}",
+        "SITE_URL": "https://app.example",
+        "STRIPE_API_BASE": f"http://127.0.0.1:{nowhere}",
+        "STRIPE_SECRET_KEY": "sk_test_of_nobody",
+        "STRIPE_WEBHOOK_SECRET": "whsec_of_nobody",
     }
     with edge_process(environ, tmp_path / "edge.log") as edge:
         answer = httpx.get(f"{edge.url}/health/ready")

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
+import pytest
 import schemathesis
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
@@ -9,6 +11,7 @@ from litestar.testing import TestClient
 from litestar.types import ASGIApp
 from schemathesis import Case
 from schemathesis.core.result import Ok
+from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from tests.acting import World
 from tests.edge.auth_server import AuthServer
@@ -17,6 +20,7 @@ from tests.edge.process import EdgeProcess
 FEW_EXAMPLES = hypothesis_settings(max_examples=15, deadline=None, derandomize=True, database=None)
 
 
+@pytest.mark.usefixtures("sim")
 def test_every_operation_answers_as_documented(edge: EdgeProcess, auth: AuthServer, world: World) -> None:
     headers = {"Authorization": f"Bearer {auth.token(world.person('ada').id)}"}
     described = schemathesis.openapi.from_url(f"{edge.url}/schema")
@@ -24,11 +28,13 @@ def test_every_operation_answers_as_documented(edge: EdgeProcess, auth: AuthServ
     assert len(operations) == described.statistic.operations.total >= 4
 
     for operation in operations:
+        # No schema says which prices there are, and to which sites people may come back.
+        excluded: list[Any] = [positive_data_acceptance] if operation.body else []
 
         @FEW_EXAMPLES
         @given(operation.as_strategy())
         def answers_as_documented(case: Case[Any]) -> None:
-            case.call_and_validate(headers=headers)
+            case.call_and_validate(headers=headers, excluded_checks=excluded)  # noqa: B023
 
         answers_as_documented()
 
@@ -56,4 +62,4 @@ def test_every_operation_below_v1_needs_a_user(client: TestClient[ASGIApp]) -> N
     assert operations
     for method, path, operation in operations:
         assert operation["security"]
-        assert client.request(method.upper(), path).status_code == 401
+        assert client.request(method.upper(), path.format(order_id=uuid.uuid4())).status_code == 401

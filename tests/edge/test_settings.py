@@ -8,6 +8,9 @@ COMPLETE = {
     "EDGE_DATABASE_URL": "postgresql://edge_service:hunter2-hunter2@127.0.0.1:5432/postgres",
     "SUPABASE_URL": "https://project.supabase.example/",
     "SUPABASE_JWT_SECRET": "a-legacy-secret-of-more-than-32-characters",
+    "SITE_URL": "https://app.example/",
+    "STRIPE_SECRET_KEY": "sk_live_hunter2",
+    "STRIPE_WEBHOOK_SECRET": "whsec_hunter2",
 }
 
 
@@ -33,6 +36,10 @@ def test_all_problems_are_told_at_once_and_by_name() -> None:
                 "EDGE_CORS_ORIGINS": "https://app.example/path",
                 "SUPABASE_JWT_SECRET": "short",
                 "SUPABASE_JWKS_URL": "file:///etc/passwd",
+                "SITE_URL": "javascript:alert(1)",
+                "STRIPE_API_BASE": "api.stripe.com",
+                "STRIPE_WEBHOOK_SECRET": "whsec_1,whsec_2,whsec_3",
+                "EDGE_REDIRECT_ORIGINS": "https://app.example/path",
             }
         )
     named = {problem.split()[0] for problem in caught.value.problems}
@@ -45,6 +52,11 @@ def test_all_problems_are_told_at_once_and_by_name() -> None:
         "SUPABASE_URL",
         "SUPABASE_JWT_SECRET",
         "SUPABASE_JWKS_URL",
+        "SITE_URL",
+        "STRIPE_API_BASE",
+        "STRIPE_SECRET_KEY",
+        "STRIPE_WEBHOOK_SECRET",
+        "EDGE_REDIRECT_ORIGINS",
     }
 
 
@@ -69,3 +81,30 @@ def test_secrets_are_in_no_representation() -> None:
         assert "hunter2" not in text
         assert "legacy-secret" not in text
     assert settings.database_url.reveal() == COMPLETE["EDGE_DATABASE_URL"]
+
+
+def test_stripe_is_the_real_one_unless_another_is_named() -> None:
+    settings = load_settings(COMPLETE)
+    assert settings.stripe_api_base == "https://api.stripe.com"
+    assert settings.site_url == "https://app.example"
+    assert [secret.reveal() for secret in settings.stripe_webhook_secrets] == ["whsec_hunter2"]
+
+
+def test_two_webhook_secrets_count_while_one_is_replaced() -> None:
+    settings = load_settings({**COMPLETE, "STRIPE_WEBHOOK_SECRET": "whsec_new, whsec_old"})
+    assert [secret.reveal() for secret in settings.stripe_webhook_secrets] == ["whsec_new", "whsec_old"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("STRIPE_SECRET_KEY", "pk_live_hunter2"),
+        ("STRIPE_SECRET_KEY", "sk_live_hunter2 twice"),
+        ("STRIPE_WEBHOOK_SECRET", "hunter2"),
+        ("STRIPE_WEBHOOK_SECRET", "whsec_hunter2,"),
+    ],
+)
+def test_what_cannot_be_a_key_of_stripe_is_refused_without_repeating_it(name: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=name) as caught:
+        load_settings({**COMPLETE, name: value})
+    assert "hunter2" not in str(caught.value)

@@ -29,6 +29,8 @@ def start(queue: Queue, *command: str, **environ: str) -> Process:
         "MAIL_FROM": "Groundwork <noreply@example.com>",
         "SITE_URL": "https://app.example.com",
         "EDGE_URL": "https://edge.example.com",
+        "STRIPE_API_BASE": "http://127.0.0.1:9",
+        "STRIPE_SECRET_KEY": "sk_test_of_nobody",
         **environ,
     }
     return subprocess.Popen(

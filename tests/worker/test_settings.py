@@ -11,6 +11,7 @@ COMPLETE = {
     "MAIL_FROM": "Acme <noreply@example.com>",
     "SITE_URL": "https://app.example.com/",
     "EDGE_URL": "https://edge.example.com",
+    "STRIPE_SECRET_KEY": "sk_live_of_nobody",
 }
 
 
@@ -41,6 +42,7 @@ def test_tls_from_the_start_has_its_own_port() -> None:
         ("MAIL_FROM", "Acme <noreply@example.com\nBcc: eve@example.com>"),
         ("SITE_URL", "javascript:alert(1)"),
         ("EDGE_URL", ""),
+        ("STRIPE_SECRET_KEY", "pk_live_of_nobody"),
     ],
 )
 def test_a_malformed_variable_is_named_and_not_repeated(name: str, value: str) -> None:

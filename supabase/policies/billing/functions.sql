@@ -19,3 +19,5 @@ grant execute on function edge.start_cancellation(bigint, bigint) to edge_servic
 grant execute on function edge.finish_cancellation(bigint, bigint, jsonb) to edge_service;
 grant execute on function edge.start_expiry(bigint, bigint) to edge_service;
 grant execute on function edge.finish_expiry(bigint, bigint, jsonb) to edge_service;
+grant execute on function edge.start_reconciliation(bigint, bigint) to edge_service;
+grant execute on function edge.reconcile_page(bigint, bigint, jsonb, boolean) to edge_service;

@@ -49,9 +49,6 @@ create index subscriptions_of_a_user on public.subscriptions (user_id);
 create index subscriptions_of_an_organization on public.subscriptions (organization_id);
 create index subscriptions_of_a_plan on public.subscriptions (plan);
 
-alter table public.payments add constraint payments_subscription_id_fkey
-foreign key (subscription_id) references public.subscriptions (id);
-
 create table billing.stripe_subscriptions (
     subscription_id uuid constraint stripe_subscriptions_pkey primary key
     constraint stripe_subscriptions_subscription_id_fkey references public.subscriptions (id),

@@ -1,0 +1,1 @@
+"""Stripe's side of billing: Postgres decides and remembers; this asks, carries and repeats."""

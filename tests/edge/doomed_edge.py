@@ -1,0 +1,87 @@
+"""`python -m tests.edge.doomed_edge`: an edge that is killed at the step DOOM of its first checkout.
+
+SIGKILL, all its processes: nothing is cleaned up, no answer is sent.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Mapping
+from typing import Any, Final, LiteralString
+
+from granian.constants import Interfaces
+from granian.server import Server
+from litestar.types import ASGIApp
+
+import edge.app
+from edge.billing.stripe_api import Document, Stripe
+from edge.database import CALL_TIMEOUT, Caller
+
+STEPS: Final = (
+    "before_staging",
+    "after_staging",
+    "after_customer",
+    "after_binding",
+    "after_session",
+    "after_opening",
+)
+
+_AFTER_CALL: Mapping[str, str] = {
+    "edge.start_": "after_staging",
+    "edge.bind_stripe_customer": "after_binding",
+    "edge.open_checkout": "after_opening",
+}
+
+
+def doom(step: str) -> None:
+    """The end, if this is the step."""
+    if os.environ["DOOM"] == step:
+        os.killpg(os.getpgrp(), signal.SIGKILL)
+
+
+class DoomedStripe(Stripe):
+    async def create_customer(self, customer_id: str, email: str | None) -> str:
+        made = await super().create_customer(customer_id, email)
+        doom("after_customer")
+        return made
+
+    async def create_checkout_session(self, checkout_id: str, params: Any) -> Document:
+        made = await super().create_checkout_session(checkout_id, params)
+        doom("after_session")
+        return made
+
+
+_call = Caller.call
+
+
+async def call(
+    self: Caller,
+    query: LiteralString,
+    parameters: Mapping[str, Any] | None = None,
+    *,
+    timeout: float = CALL_TIMEOUT,
+) -> Any:
+    if "edge.start_" in query:
+        doom("before_staging")
+    answer = await _call(self, query, parameters, timeout=timeout)
+    for name, step in _AFTER_CALL.items():
+        if name in query:
+            doom(step)
+    return answer
+
+
+def create_doomed_app() -> ASGIApp:
+    """What the server's process loads."""
+    Caller.call = call  # type: ignore[method-assign]
+    edge.app.Stripe = DoomedStripe  # type: ignore[attr-defined]
+    return edge.app.create_worker_app()
+
+
+if __name__ == "__main__":
+    Server(
+        "tests.edge.doomed_edge:create_doomed_app",
+        factory=True,
+        interface=Interfaces.ASGI,
+        port=int(os.environ["EDGE_PORT"]),
+    ).serve()
