@@ -34,8 +34,6 @@ HangUp = Callable[[Connection, str], None]
 """The same, and cuts the connection before anybody hears of it."""
 
 CONNECTIONS = 8
-CUT = 0.03
-"""Of the deliveries, those whose connection is cut before the reply is read."""
 AT_ONCE = 2_000
 PATIENCE = 60.0
 """Seconds after which a sender that nobody answers gives up."""
@@ -110,6 +108,8 @@ class Deliveries:
     count: int
     receive: Receive = receive
     hang_up: HangUp = hang_up
+    cut: float = 0.03
+    """Of the events, those whose connection is cut before a reply is read."""
     seed: int = 1
     fates: list[Fate] = field(default_factory=list)
     acknowledged: set[str] = field(default_factory=set)
@@ -160,7 +160,7 @@ class Deliveries:
                 with psycopg.connect(self.edge_url, autocommit=True) as connection:
                     while deliveries:
                         id_, body = deliveries[-1]
-                        if id_ not in cut and rng.random() < CUT:
+                        if id_ not in cut and rng.random() < self.cut:
                             cut.add(id_)
                             self.hang_up(connection, body)
                             break
