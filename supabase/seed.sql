@@ -79,3 +79,16 @@ values
     '00000000-0000-4000-8000-000000000002', 'Cut to 29.98 cm', 'done', 1
 )
 on conflict (id) do nothing;
+
+-- Something to buy; what one can subscribe to is in the migrations.
+insert into public.products (id, name, description)
+values
+('00000000-0000-4000-8000-000000000401', 'Punched cards', 'A box of a thousand, blank.'),
+('00000000-0000-4000-8000-000000000402', 'Brass gear', 'Sixty-four teeth, polished.')
+on conflict (id) do nothing;
+
+insert into public.prices (id, product_id, currency, unit_amount)
+values
+('00000000-0000-4000-8000-000000000501', '00000000-0000-4000-8000-000000000401', 'USD', 1500),
+('00000000-0000-4000-8000-000000000502', '00000000-0000-4000-8000-000000000402', 'USD', 24900)
+on conflict (id) do nothing;

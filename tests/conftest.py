@@ -63,7 +63,7 @@ def template(local_stack: Stack) -> Iterator[str]:
 
 
 @contextmanager
-def _clone(local_stack: Stack, template: str) -> Iterator[World]:
+def clone(local_stack: Stack, template: str) -> Iterator[World]:
     dbname = f"world_{uuid.uuid4().hex[:12]}"
     with _janitor(local_stack, dbname, template):
         # A clone belongs to whoever cloned it; on Supabase a database belongs to postgres.
@@ -79,14 +79,14 @@ def _clone(local_stack: Stack, template: str) -> Iterator[World]:
 @pytest.fixture
 def world(local_stack: Stack, template: str) -> Iterator[World]:
     """A migrated, empty database that belongs to one test."""
-    with _clone(local_stack, template) as world:
+    with clone(local_stack, template) as world:
         yield world
 
 
 @pytest.fixture
 def another_world(local_stack: Stack, template: str) -> Iterator[World]:
     """A second one, as empty."""
-    with _clone(local_stack, template) as world:
+    with clone(local_stack, template) as world:
         yield world
 
 

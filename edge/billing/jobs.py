@@ -83,6 +83,7 @@ async def refetch(work: Work) -> Result:
 
 async def _hanging_on(payment_intent: Document, stripe: Stripe) -> list[Document]:
     id_, charge_id = payment_intent["id"], payment_intent["latest_charge"]
+    # The charge before the refunds: so that whatever it counts as refunded is in their list.
     charge = await stripe.retrieve("charge", charge_id) if charge_id else None
     return [
         *([charge] if charge else []),

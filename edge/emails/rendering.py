@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -21,6 +22,12 @@ LINKS_AND_NAMES: Final = frozenset({"product", "site_url", "unsubscribe_url"})
 _SUBJECT = "Subject: "
 _NAME_LENGTH = 80
 _LINKABLE = re.compile(r"(?<=\S)[.@\u3002\uff0e\uff61](?=[^\s\d.])|:(?=//)")
+_WHOLE = (
+    "BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA",
+    "PYG", "RWF", "UGX", "VND", "VUV", "XAF", "XOF", "XPF",
+)  # fmt: skip
+_DIGITS = {**dict.fromkeys(_WHOLE, 0), **dict.fromkeys(("BHD", "JOD", "KWD", "OMR", "TND"), 3)}
+"""How many digits the minor unit of a currency has, if not two; as Stripe counts them."""
 _ENCODED_WORD = "=?"  # begins what mail programs, and Python, decode in a header
 
 
@@ -45,7 +52,7 @@ class Wording:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._environment.filters.update(name=_name, day=_day, moment=_moment)
+        self._environment.filters.update(name=_name, day=_day, moment=_moment, money=_money)
         self._links_and_names = links_and_names
 
     def render(self, template: str, params: Mapping[str, Any], *, unsubscribe_url: str | None) -> Rendered:
@@ -79,6 +86,12 @@ def _day(timestamp: str) -> str:
 
 def _moment(timestamp: str) -> str:
     return f"{_parsed(timestamp):%-d %B %Y, %H:%M} UTC"
+
+
+def _money(amount: int, currency: str) -> str:
+    """Minor units as people write them: 1,900.00 USD, 1,900 JPY."""
+    digits = _DIGITS.get(currency, 2)
+    return f"{Decimal(amount).scaleb(-digits):,.{digits}f} {currency}"
 
 
 def _parsed(timestamp: str) -> datetime:

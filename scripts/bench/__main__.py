@@ -16,13 +16,7 @@ from scripts.bench.report import conditions, save, table
 from scripts.bench.server import server
 from scripts.stack.settings import ROOT
 
-GROUPS = {
-    "audit": audit.cases,
-    "ledger": ledger.cases,
-    "queue": queue.cases,
-    "summary": summary.cases,
-    "webhook": webhook.cases,
-}
+GROUPS = {"audit": audit, "ledger": ledger, "queue": queue, "summary": summary, "webhook": webhook}
 
 
 def main() -> int:
@@ -33,7 +27,7 @@ def main() -> int:
         for part, value in described.items():
             print(f"{part}: {value}")
         for group in groups:
-            with GROUPS[group](database, options) as cases:
+            with GROUPS[group].cases(database, options) as cases:
                 results = list(measure(cases, options.rounds))
             path = save(group, described, results, ROOT / ".local" / "bench")
             print(f"\n{group}\n{table(results)}\n{path.relative_to(ROOT)}")
@@ -42,7 +36,10 @@ def main() -> int:
 
 def _arguments() -> tuple[list[str], Options]:
     parser = argparse.ArgumentParser(
-        prog="scripts.bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="scripts.bench",
+        description=__doc__,
+        epilog="\n".join(f"{name}: {group.__doc__}" for name, group in GROUPS.items()),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("groups", nargs="*", metavar="group", help=f"default: all ({', '.join(GROUPS)})")
     parser.add_argument("--rounds", type=int, default=7)
@@ -50,7 +47,10 @@ def _arguments() -> tuple[list[str], Options]:
     parser.add_argument("--clients", type=int, default=8)
     parser.add_argument("--rows", type=int, default=20000, help="in each table before it starts")
     parser.add_argument(
-        "--peer", type=Path, help="SQL of another implementation, for the one group that runs"
+        "--peer",
+        type=Path,
+        metavar="FILE",
+        help="SQL of another implementation, for the one group that runs; what it defines is said below",
     )
     arguments = parser.parse_args()
     if unknown := set(arguments.groups) - GROUPS.keys():

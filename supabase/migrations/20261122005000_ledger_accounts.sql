@@ -36,9 +36,12 @@ create table ledger.accounts (
     )),
     constraint only_a_kept_balance_can_be_guarded check (core.valid(
         keeps_balance or may_go_negative, 'may_go_negative', 'true where no balance is kept'
-    ))
+    )),
+    constraint sign_of_id_says_whether_a_balance_is_kept check ((id > 0) = keeps_balance)
 );
 comment on table ledger.accounts is 'Opened by ledger.open_account, never closed or deleted, because entries point here for good.';
+comment on column ledger.accounts.id is
+'Below zero where no balance is kept: whoever books an entry sees how without a look here.';
 comment on column ledger.accounts.owner_kind is 'What owner_id is an id of: user, organization, platform, whatever the domains above say.';
 comment on column ledger.accounts.may_go_negative is
 'Whether it may owe. The only rule that can change; not to false while the balance is below zero.';
@@ -65,6 +68,25 @@ create table ledger.totals (
 comment on table ledger.totals is
 'What entries have added up to: with every entry where the account keeps a balance, else with every roll-up. Carries the account''s rules, so that one statement checks and books.';
 comment on column ledger.totals.entries is 'How many entries are in amount.';
+
+create function ledger.number_account()
+returns trigger
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+    new.id := -new.id;
+    return new;
+end
+$$;
+comment on function ledger.number_account() is 'Accounts without a kept balance get an id below zero, whoever opens them.';
+
+create trigger _100_number
+before insert on ledger.accounts
+for each row
+when (not new.keeps_balance)
+execute function ledger.number_account();
 
 create function ledger.open_total()
 returns trigger

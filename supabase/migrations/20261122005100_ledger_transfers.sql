@@ -10,7 +10,7 @@ create type ledger.line as (
 );
 comment on type ledger.line is 'One account''s part of a transfer: what it gains (positive) or gives (negative), in its currency.';
 
-create function ledger.are_lines(lines ledger.line[])
+create function ledger.is_transfer(reference text, lines ledger.line[], description text, metadata jsonb)
 returns boolean
 language plpgsql
 immutable
@@ -19,28 +19,46 @@ set search_path = ''
 as $$
 declare
     v_line ledger.line;
-    v_before ledger.line;
+    v_before bigint := -9223372036854775808;
     v_sum bigint := 0; -- of at most 1000 times 10^15
-    v_currencies integer := 1;
+    v_currency text := lines[1].currency;
+    v_mixed boolean := false;
     v_fault record;
 begin
-    if lines is null or cardinality(lines) not between 2 and 1000 then
-        return core.valid(false, 'lines', 'of 2 to 1000 accounts');
+    -- Every posting pays for each expression, so whatever is fine is asked in one.
+    if (
+        reference !~ '[^!-~]' and octet_length(reference) between 1 and 200
+        and (description is null or core.is_one_line(description, 200))
+        and jsonb_typeof(metadata) = 'object' and octet_length(metadata::text) <= 8192
+        and cardinality(lines) between 2 and 1000
+    ) is not true then
+        perform core.valid(
+            reference !~ '[^!-~]' and octet_length(reference) between 1 and 200,
+            'reference', '1 to 200 visible ASCII characters'
+        );
+        perform core.valid(core.is_one_line(description, 200), 'description', 'one line of 1 to 200 characters');
+        perform core.valid(core.is_small_object(metadata, 8192), 'metadata', 'a JSON object of at most 8 KB');
+        perform core.valid(cardinality(lines) between 2 and 1000, 'lines', 'of 2 to 1000 accounts');
+        return false;
     end if;
+
     foreach v_line in array lines loop
-        if (v_line.amount between -1000000000000000 and 1000000000000000 and v_line.amount <> 0) is not true then
-            return core.valid(false, 'amount', 'from 1 to 10^15 minor units, either way');
-        elsif v_line.account_id is null or v_line.account_id <= v_before.account_id then
+        if (
+            v_line.amount between -1000000000000000 and 1000000000000000 and v_line.amount <> 0
+            and v_line.account_id > v_before and v_line.currency is not null
+        ) is not true then
+            perform core.valid(
+                (v_line.amount between -1000000000000000 and 1000000000000000 and v_line.amount <> 0) is true,
+                'amount', 'from 1 to 10^15 minor units, either way'
+            );
+            perform core.valid(v_line.currency is not null, 'currency', 'given');
             return core.valid(false, 'lines', 'of one account each, in the order of their ids');
-        elsif v_line.currency is null then
-            return core.valid(false, 'currency', 'given');
-        elsif v_line.currency <> v_before.currency then
-            v_currencies := 2;
         end if;
         v_sum := v_sum + v_line.amount;
-        v_before := v_line;
+        v_mixed := v_mixed or v_line.currency <> v_currency;
+        v_before := v_line.account_id;
     end loop;
-    if v_sum = 0 and v_currencies = 1 then
+    if v_sum = 0 and not v_mixed then
         return true;
     end if;
 
@@ -63,8 +81,8 @@ begin
     return true;
 end
 $$;
-comment on function ledger.are_lines(ledger.line[]) is
-'The body of a CHECK, typed like core.valid: two lines or more, one account each, adding up to zero in each currency.';
+comment on function ledger.is_transfer(text, ledger.line[], text, jsonb) is
+'The body of a CHECK, typed like core.valid: says what it is, and has two lines or more, one account each, adding up to zero in each currency.';
 
 create table ledger.transfers (
     id bigint generated always as identity constraint transfers_pkey primary key,
@@ -75,19 +93,15 @@ create table ledger.transfers (
     reverses bigint constraint reverses_a_transfer references ledger.transfers (id),
     posted_at timestamptz not null default now(),
     constraint one_transfer_per_reference unique (reference),
-    constraint reversed_once unique (reverses),
-    constraint lines_add_up_to_zero check (ledger.are_lines(lines)),
-    -- Typed by ledger.post: here a call, even one that is skipped, would cost each posting.
-    constraint reference_is_visible_ascii check (
-        reference !~ '[^!-~]' and octet_length(reference) between 1 and 200
-    ),
-    constraint description_is_bounded check (char_length(description) between 1 and 200),
-    constraint metadata_is_a_small_object check (
-        jsonb_typeof(metadata) = 'object' and octet_length(metadata::text) <= 8192
+    -- One for everything: Postgres parses and plans each CHECK again for each posting.
+    constraint described_and_adding_up_to_zero check (
+        ledger.is_transfer(reference, lines, description, metadata)
     )
 );
 comment on table ledger.transfers is 'Append-only. What was moved once, under the reference that its cause gave it.';
 comment on column ledger.transfers.reverses is 'The transfer that this one takes back, as a whole and once.';
+
+create unique index reversed_once on ledger.transfers (reverses) where reverses is not null;
 
 create table ledger.entries (
     transfer_id bigint not null,
@@ -121,12 +135,14 @@ volatile
 set search_path = ''
 as $$
 begin
-    if new.reverses is not null and new.lines <> (
-        select array_agg(row(l.account_id, -l.amount, l.currency)::ledger.line order by l.account_id)
-        from ledger.transfers as t cross join unnest(t.lines) as l
-        where t.id = new.reverses
-    ) then
-        perform core.fail('forbidden', 'A reversal takes back every line of one transfer and nothing else.');
+    if new.reverses is not null then -- by itself, because a condition with a query costs one
+        if new.lines <> (
+            select array_agg(row(l.account_id, -l.amount, l.currency)::ledger.line order by l.account_id)
+            from ledger.transfers as t cross join unnest(t.lines) as l
+            where t.id = new.reverses
+        ) then
+            perform core.fail('forbidden', 'A reversal takes back every line of one transfer and nothing else.');
+        end if;
     end if;
 
     -- In the order of the lines, which is how everybody locks accounts.

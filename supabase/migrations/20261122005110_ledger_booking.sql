@@ -22,43 +22,38 @@ volatile
 set search_path = ''
 as $$
 declare
-    v_most constant bigint := 9223372036854775807;
+    -- And no line is larger than 10^15, so that no sum overflows.
+    v_most constant bigint := 9200000000000000000;
     v_total ledger.totals;
 begin
     loop
-        -- One statement asks everything: account, currency, bounds (written so that no side
-        -- of them can overflow), and that the entry is a line of its transfer.
-        update ledger.totals as t
-        set amount = t.amount + new.amount, entries = t.entries + 1
-        from ledger.transfers as x
-        where
-            t.account_id = new.account_id and t.keeps_balance and t.currency = new.currency
-            and x.id = new.transfer_id
-            and x.lines[new.line] = row(new.account_id, new.amount, new.currency)::ledger.line
-            and t.amount >= case
-                when new.amount > 0 then -v_most
-                when t.may_go_negative then -v_most - new.amount
-                else -new.amount
-            end
-            and t.amount <= case when new.amount > 0 then v_most - new.amount else v_most end
-        returning t.entries, t.amount into new.place, new.balance;
-        if found then
-            return new;
-        end if;
-
-        -- Nobody is locked here, so the bound leaves as much again for what is not rolled up yet.
-        insert into ledger.deltas (account_id, transfer_id, amount)
-        select t.account_id, new.transfer_id, new.amount
-        from ledger.totals as t
-        cross join ledger.transfers as x
-        where
-            t.account_id = new.account_id and not t.keeps_balance and t.currency = new.currency
-            and x.id = new.transfer_id
-            and x.lines[new.line] = row(new.account_id, new.amount, new.currency)::ledger.line
-            and t.amount between -v_most / 2 and v_most / 2;
-        if found then
+        -- One statement asks everything: account, currency, bounds, and that the entry is a
+        -- line of its transfer.
+        if new.account_id > 0 then
+            update ledger.totals as t
+            set amount = t.amount + new.amount, entries = t.entries + 1
+            from ledger.transfers as x
+            where
+                t.account_id = new.account_id and t.keeps_balance and t.currency = new.currency
+                and x.id = new.transfer_id
+                and x.lines[new.line] *= row(new.account_id, new.amount, new.currency)::ledger.line
+                and t.amount + new.amount between case when t.may_go_negative then -v_most else 0 end and v_most
+            returning t.entries, t.amount into new.place, new.balance;
+        else
+            -- Nobody is locked here, so the bound leaves as much again for what is not rolled up yet.
+            insert into ledger.deltas (account_id, transfer_id, amount)
+            select t.account_id, new.transfer_id, new.amount
+            from ledger.totals as t
+            cross join ledger.transfers as x
+            where
+                t.account_id = new.account_id and not t.keeps_balance and t.currency = new.currency
+                and x.id = new.transfer_id
+                and x.lines[new.line] *= row(new.account_id, new.amount, new.currency)::ledger.line
+                and t.amount between -v_most / 2 and v_most / 2;
             new.place := new.transfer_id;
             new.balance := null;
+        end if;
+        if found then
             return new;
         end if;
 
@@ -81,7 +76,7 @@ begin
                     'account', new.account_id, 'currency', v_total.currency
                 )
             );
-        elsif not v_total.keeps_balance or abs(v_total.amount::numeric + new.amount) > v_most then
+        elsif not v_total.keeps_balance or abs(v_total.amount + new.amount) > v_most then
             perform core.fail(
                 'invalid_state', 'The balance would be larger than a balance can be.',
                 jsonb_build_object('account', new.account_id, 'balance', v_total.amount, 'amount', new.amount)

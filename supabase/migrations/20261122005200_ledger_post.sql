@@ -17,28 +17,28 @@ set search_path = ''
 as $$
 #variable_conflict use_column
 declare
-    v_lines ledger.line[] := array(select l from unnest(post.lines) as l order by l.account_id);
+    v_line ledger.line;
+    v_before bigint;
     v_transfer ledger.transfers;
 begin
-    if
-        (reference !~ '[^!-~]' and octet_length(reference) between 1 and 200) is not true
-        or (jsonb_typeof(metadata) = 'object' and octet_length(metadata::text) <= 8192) is not true
-        or description is not null
-    then
+    if reference is null or lines is null or metadata is null then
         perform core.valid(reference is not null, 'reference', 'given');
-        perform core.valid(
-            reference !~ '[^!-~]' and octet_length(reference) between 1 and 200,
-            'reference', '1 to 200 visible ASCII characters'
-        );
+        perform core.valid(lines is not null, 'lines', 'given');
         perform core.valid(metadata is not null, 'metadata', 'given');
-        perform core.valid(core.is_small_object(metadata, 8192), 'metadata', 'a JSON object of at most 8 KB');
-        perform core.valid(core.is_one_line(description, 200), 'description', 'one line of 1 to 200 characters');
     end if;
+
+    foreach v_line in array lines loop
+        if v_line.account_id < v_before then
+            lines := array(select l from unnest(lines) as l order by l.account_id);
+            exit;
+        end if;
+        v_before := v_line.account_id;
+    end loop;
 
     -- A concurrent twin waits here, holding nothing, until the first one commits or gives
     -- up. Then the accounts are locked, by their entries, in the order of their ids.
     insert into ledger.transfers as t (reference, description, metadata, lines, reverses)
-    values (post.reference, post.description, post.metadata, v_lines, post.reverses)
+    values (post.reference, post.description, post.metadata, post.lines, post.reverses)
     on conflict do nothing
     returning t.* into v_transfer;
     if found then
@@ -56,7 +56,7 @@ begin
         );
     elsif
         (v_transfer.description, v_transfer.metadata, v_transfer.lines, v_transfer.reverses)
-        is distinct from (post.description, post.metadata, v_lines, post.reverses)
+        is distinct from (post.description, post.metadata, post.lines, post.reverses)
     then
         perform core.fail(
             'conflict', 'This reference was used for another transfer. Use a new one.',

@@ -19,6 +19,8 @@ comment on table billing.customers is 'Who pays: exactly one person or one organ
 comment on column billing.customers.email is
 'Where Stripe sends receipts, as it was when the customer was made: a repeated call to Stripe must say the same. Erased with the person.';
 
+create index customers_by_email on billing.customers (email);
+
 create trigger _100_refuse_another_owner
 before update on billing.customers
 for each row
@@ -77,8 +79,8 @@ begin
     if organization_id is not null then
         perform identity.require_role(organization_id, 'admin');
     end if;
-    if v_profile.email is null then
-        perform core.fail('invalid_state', 'Give your account an e-mail address first.', '{"rule": "a_customer_has_an_address"}');
+    if core.is_email(lower(v_profile.email)) is not true then
+        perform core.fail('invalid_state', 'Give your account an e-mail address that can be written to.', '{"rule": "a_customer_has_an_address"}');
     end if;
 
     insert into billing.customers (user_id, organization_id, email)

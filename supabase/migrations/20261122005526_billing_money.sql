@@ -122,6 +122,7 @@ begin
     limit 1;
     v_status := case v_attempt
         when 'failed' then 'failed'
+        when 'processing' then 'pending' -- whatever was declined before
         when 'expired' then case
             when exists (
                 select from public.payments as p where p.order_id = v_order.id and p.status = 'failed'
@@ -166,3 +167,36 @@ when (
     and (old.status, old.amount_refunded) is distinct from (new.status, new.amount_refunded)
 )
 execute function billing.settle_order_of_payment();
+
+create function billing.require_payment()
+returns trigger
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+    if not exists (
+        select from public.payments as p
+        where
+            p.order_id = new.id and p.status = 'succeeded' and p.currency = new.currency and p.amount = new.total
+            and p.amount_refunded >= new.amount_refunded
+    ) then
+        perform core.fail(
+            'invalid_state', 'An order is paid by a payment, and refunded by its refunds.',
+            '{"rule": "status_follows_the_money"}'
+        );
+    end if;
+    return new;
+end
+$$;
+comment on function billing.require_payment() is
+'No order says that it was paid, or that money went back, unless a payment says so: not even by hand.';
+
+create trigger _160_require_payment
+before update of status, amount_refunded on public.orders
+for each row
+when (
+    new.paid_at is not null
+    and (old.status, old.amount_refunded) is distinct from (new.status, new.amount_refunded)
+)
+execute function billing.require_payment();

@@ -53,13 +53,13 @@ begin
     new.user_id := v_payment.user_id;
     new.organization_id := v_payment.organization_id;
     new.currency := v_payment.currency;
-    if new.status <> 'requested' then
-        return new;
-    end if;
     if v_payment.status <> 'succeeded' then
         perform core.fail(
             'invalid_state', 'Only what was paid can be refunded.', jsonb_build_object('status', v_payment.status)
         );
+    end if;
+    if new.status <> 'requested' then
+        return new;
     end if;
     if new.amount > v_payment.amount - v_payment.amount_refunded - v_payment.amount_requested then
         perform core.fail(

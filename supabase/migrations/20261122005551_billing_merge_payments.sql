@@ -165,10 +165,10 @@ declare
 begin
     select c.* into v_checkout from billing.checkouts as c where c.id = billing.our_id(intent, 'checkout_id');
     if not found then
-        if v_payment.id is null then
-            perform billing.wait_for(intent ->> 'id');
+        -- Of a subscription, whose invoice tells, or made by hand: what is ours says which checkout it is of.
+        if v_payment.order_id is null then
+            return true;
         end if;
-        -- Of a subscription: its invoice tells. Of an order: the latest attempt.
         select c.* into v_checkout
         from billing.checkouts as c
         where c.order_id = v_payment.order_id

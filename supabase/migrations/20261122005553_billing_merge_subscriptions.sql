@@ -44,8 +44,7 @@ begin
         status = billing.step('subscription', s.status, v_status),
         current_period_start = coalesce(billing.period_of(subscription, 'start'), s.current_period_start),
         current_period_end = coalesce(billing.period_of(subscription, 'end'), s.current_period_end),
-        cancel_at_period_end = coalesce((subscription ->> 'cancel_at_period_end')::boolean, false)
-        or jsonb_typeof(subscription -> 'cancel_at') = 'number',
+        cancel_at_period_end = billing.ends_with_period(subscription),
         trial_end = billing.moment(subscription -> 'trial_end'),
         canceled_at = billing.moment(subscription -> 'canceled_at'),
         ended_at = case v_status
@@ -75,6 +74,15 @@ return billing.moment(coalesce(
 ));
 comment on function billing.period_of(jsonb, text) is 'Start or end of the period that is paid, of the items or, before, of the subscription.';
 
+create function billing.ends_with_period(subscription jsonb)
+returns boolean
+language sql
+immutable
+set search_path = ''
+return coalesce((subscription ->> 'cancel_at_period_end')::boolean, false)
+or jsonb_typeof(subscription -> 'cancel_at') is not distinct from 'number';
+comment on function billing.ends_with_period(jsonb) is 'Whether it goes on until then, and no further.';
+
 create function billing.add_subscription(subscription jsonb, customer_id uuid, as_of bigint)
 returns uuid
 language plpgsql
@@ -95,9 +103,15 @@ begin
         );
         return null;
     end if;
-    insert into public.subscriptions (customer_id, plan, status, ended_at)
+    -- All of it at once: mails hang on the insert, and what has ended cannot be changed any more.
+    insert into public.subscriptions (
+        customer_id, plan, status, current_period_start, current_period_end, cancel_at_period_end, trial_end,
+        canceled_at, ended_at
+    )
     values (
-        customer_id, v_plan, v_status,
+        customer_id, v_plan, v_status, billing.period_of(subscription, 'start'), billing.period_of(subscription, 'end'),
+        billing.ends_with_period(subscription), billing.moment(subscription -> 'trial_end'),
+        billing.moment(subscription -> 'canceled_at'),
         case v_status when 'canceled' then coalesce(billing.moment(subscription -> 'ended_at'), now()) end
     )
     on conflict (customer_id) where status in ('trialing', 'active', 'past_due', 'unpaid', 'paused') do nothing
@@ -154,7 +168,6 @@ begin
     if not found then
         v_id := billing.add_subscription(subscription, v_customer_id, coalesce(created, 0));
         if v_id is not null then
-            perform billing.write_subscription(v_id, subscription);
             update billing.stripe_subscriptions as n
             set payloads_decide = (merge_subscription.ticket is null)
             where n.subscription_id = v_id;

@@ -55,6 +55,7 @@ begin
     end if;
     if
         subscription.status = 'canceled'
+        and invoice ->> 'billing_reason' is distinct from 'subscription_create' -- canceled in the second that it began
         and billing.moment(invoice #> '{lines,data,0,period,start}') >= subscription.ended_at
     then
         perform billing.file_discrepancy(

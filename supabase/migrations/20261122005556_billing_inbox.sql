@@ -9,7 +9,7 @@ insert into jobs.kinds (kind, handler, sql_function, description) values
     'Tries an event again that could not be applied, or waits for something.'
 );
 
-create function billing.try_event(event billing.stripe_events)
+create function billing.try_event(event billing.stripe_events, is_staged boolean default false)
 returns text
 language plpgsql
 volatile
@@ -36,22 +36,27 @@ begin
 exception
     when sqlstate 'JB001' then
         get stacked diagnostics v_reason = message_text, v_waits_for = pg_exception_hint;
-        return billing.keep_event(event, 'received', v_reason, v_waits_for);
+        return billing.keep_event(event, 'received', v_reason, v_waits_for, is_staged);
     when others then
         get stacked diagnostics v_reason = message_text, v_waits_for = pg_exception_hint;
-        return billing.keep_event(event, 'failed', concat_ws(' ', sqlstate || ':', v_reason, nullif(v_waits_for, '')), null);
+        return billing.keep_event(
+            event, 'failed', concat_ws(' ', sqlstate || ':', v_reason, nullif(v_waits_for, '')), null, is_staged
+        );
 end
 $$;
-comment on function billing.try_event(billing.stripe_events) is 'Applies a recorded event and says what became of it.';
+comment on function billing.try_event(billing.stripe_events, boolean) is
+'Applies a recorded event and says what became of it. is_staged: another try is in the queue already, and stays the only one.';
 
-create function billing.keep_event(event billing.stripe_events, status text, reason text, waits_for text)
+create function billing.keep_event(
+    event billing.stripe_events, status text, reason text, waits_for text, is_staged boolean
+)
 returns text
 language plpgsql
 volatile
 set search_path = ''
 as $$
 declare
-    v_tries integer := case event.status when 'applied' then 1 else event.attempts + 1 end;
+    v_tries integer := case when event.status = 'applied' then 1 when is_staged then event.attempts else event.attempts + 1 end;
     v_dead boolean := case keep_event.status
         when 'failed' then v_tries >= 12 else event.received_at < now() - interval '3 days'
     end;
@@ -63,6 +68,8 @@ begin
     where e.id = event.id;
     if v_dead then
         return 'dead';
+    elsif is_staged then
+        return case keep_event.status when 'received' then 'waiting' else 'failed' end;
     end if;
     perform jobs.enqueue(
         'billing.apply_stripe_event', jsonb_build_object('event_id', event.id),
@@ -80,7 +87,7 @@ begin
     return case keep_event.status when 'received' then 'waiting' else 'failed' end;
 end
 $$;
-comment on function billing.keep_event(billing.stripe_events, text, text, text) is
+comment on function billing.keep_event(billing.stripe_events, text, text, text, boolean) is
 'Keeps an event that could not be applied and stages another try, later each time; after twelve failures, or three days of waiting, an admin decides.';
 
 create function billing.apply_waiting(object jsonb)
@@ -103,7 +110,7 @@ begin
         limit 100
         for no key update skip locked
     loop
-        perform billing.try_event(v_event);
+        perform billing.try_event(v_event, is_staged => true);
     end loop;
 end
 $$;

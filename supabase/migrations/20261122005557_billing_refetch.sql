@@ -96,6 +96,17 @@ begin
         perform billing.settle_payment((billing.payment_of(v_object)).id);
     end loop;
 
+    if not exists (
+        select from jsonb_array_elements(objects) as o (value) where billing.customer_for(o.value) is not null
+    ) then
+        -- Refunds, disputes and payments of invoices do not say whose they are; now it is known.
+        update billing.stripe_events as e
+        set status = 'ignored', error = 'of nobody whom we know', waits_for = null, ended_at = now()
+        where
+            e.status = 'received'
+            and e.waits_for in (select o.value ->> 'id' from jsonb_array_elements(objects) as o (value));
+    end if;
+
     for v_object in select o.value from jsonb_array_elements(objects) as o (value) loop
         perform billing.apply_waiting(v_object);
         -- Unless somebody asked later and was answered first.

@@ -20,6 +20,10 @@ as $$
 declare
     v_customer billing.customers;
 begin
+    -- Also where the address stands for an organization that goes on.
+    if tg_table_name = 'profiles' then
+        update billing.customers as c set email = null where c.email = lower(to_jsonb(old) ->> 'email');
+    end if;
     select c.* into v_customer
     from billing.customers as c
     where case tg_table_name when 'profiles' then c.user_id = new.id else c.organization_id = new.id end;
@@ -54,6 +58,31 @@ after update of deleted_at on public.organizations
 for each row
 when (old.deleted_at is null and new.deleted_at is not null)
 execute function billing.end_customer();
+
+create function billing.end_late_subscription()
+returns trigger
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+    if
+        exists (select from public.profiles as p where p.id = new.user_id and p.deleted_at is not null)
+        or exists (select from public.organizations as o where o.id = new.organization_id and o.deleted_at is not null)
+    then
+        perform jobs.enqueue('billing.cancel_subscription', jsonb_build_object('subscription_id', new.id));
+    end if;
+    return null;
+end
+$$;
+comment on function billing.end_late_subscription() is
+'Whoever paid on an open page while they were being deleted is not charged for ever: what begins after the end is canceled as well.';
+
+create trigger _400_end_late
+after insert on public.subscriptions
+for each row
+when (new.status <> 'canceled')
+execute function billing.end_late_subscription();
 
 create function edge.start_cancellation(id bigint, lease bigint)
 returns jsonb

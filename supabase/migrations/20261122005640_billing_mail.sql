@@ -61,14 +61,14 @@ as $$
 begin
     insert into jobs.emails (template, "to", params, dedupe_key, user_id)
     select
-        mail_owners.template, lower(p.email), mail_owners.params, mail_owners.dedupe_key || ':' || p.id, p.id
+        mail_owners.template, lower(btrim(p.email)), mail_owners.params, mail_owners.dedupe_key || ':' || p.id, p.id
     from public.profiles as p
-    where p.role = 'super_admin' and p.deleted_at is null and p.email is not null
+    where p.role = 'super_admin' and p.deleted_at is null and core.is_email(lower(btrim(p.email)))
     on conflict on constraint one_email_per_cause do nothing;
 end
 $$;
 comment on function billing.mail_owners(text, jsonb, text) is
-'Tells whoever runs the product: its super admins.';
+'Tells whoever runs the product: its super admins. Whose address cannot be written to is left out: no money waits for a mail.';
 
 create function billing.mail_customer(customer_id uuid, template text, params jsonb, dedupe_key text)
 returns void
@@ -79,7 +79,7 @@ as $$
 begin
     insert into jobs.emails (template, "to", params, dedupe_key, user_id)
     select
-        mail_customer.template, lower(p.email), mail_customer.params,
+        mail_customer.template, lower(btrim(p.email)), mail_customer.params,
         mail_customer.dedupe_key || ':' || p.id, p.id
     from billing.customers as c
     -- From the customer to people, each by a key: with `or` all people would be read.
@@ -92,7 +92,7 @@ begin
         where m.organization_id = c.organization_id and m.role = 'owner'
     ) as w
     inner join public.profiles as p on w.id = p.id
-    where c.id = mail_customer.customer_id and p.deleted_at is null and p.email is not null
+    where c.id = mail_customer.customer_id and p.deleted_at is null and core.is_email(lower(btrim(p.email)))
     on conflict on constraint one_email_per_cause do nothing;
 end
 $$;
@@ -125,9 +125,10 @@ begin
         return null;
     end if;
 
+    -- Names are cut, for a hundred items have to fit into a mail.
     v_told := v_told || jsonb_build_object('items', (
         select jsonb_agg(
-            jsonb_build_object('name', i.name, 'quantity', i.quantity, 'amount', i.amount) order by i.line
+            jsonb_build_object('name', left(i.name, 100), 'quantity', i.quantity, 'amount', i.amount) order by i.line
         )
         from public.order_items as i
         where i.order_id = new.id
@@ -135,15 +136,15 @@ begin
     -- One statement: what is asked of mails is asked once a statement.
     insert into jobs.emails (template, "to", params, dedupe_key, user_id)
     select
-        'order_confirmation', lower(new.customer_email), v_told || jsonb_build_object('paid_at', new.paid_at),
+        'order_confirmation', lower(btrim(new.customer_email)), v_told || jsonb_build_object('paid_at', new.paid_at),
         format('order:%s:paid', new.id), new.user_id
     where new.customer_email is not null
     union all
     select
-        'order_notice', lower(p.email), v_told || jsonb_build_object('customer', new.customer_email),
+        'order_notice', lower(btrim(p.email)), v_told || jsonb_build_object('customer', new.customer_email),
         format('order:%s:notice:%s', new.id, p.id), p.id
     from public.profiles as p
-    where p.role = 'super_admin' and p.deleted_at is null and p.email is not null
+    where p.role = 'super_admin' and p.deleted_at is null and core.is_email(lower(btrim(p.email)))
     on conflict on constraint one_email_per_cause do nothing;
     return null;
 end

@@ -87,11 +87,11 @@ def test_the_table_of_errors_replaces_what_stands_between_its_markers(
     connection: psycopg.Connection[Any],
 ) -> None:
     connection.execute("insert into core.errors values ('teapot', 418, 'Short | stout.')")
-    document = errors_table(connection, f"# Errors\n\n{BEGIN}\nold\n{END}\n\nMore.\n")
+    document = errors_table(connection, f"# Errors\n\n{BEGIN}\noutdated\n{END}\n\nMore.\n")
     assert document.startswith(f"# Errors\n\n{BEGIN}\n| code | HTTP | meaning |\n|---|---|---|\n")
     assert "| `teapot` | 418 | Short \\| stout. |\n" in document
     assert document.endswith(f"|\n{END}\n\nMore.\n")
-    assert "old" not in document
+    assert "outdated" not in document
     assert errors_table(connection, document) == document
 
 

@@ -22,7 +22,7 @@ def test_declared_and_worded_templates_are_the_same(world: World) -> None:
 
 def test_the_wording_uses_what_is_declared(world: World) -> None:
     environment = Environment()  # noqa: S701 - it only parses
-    environment.filters.update(dict.fromkeys(("name", "day", "moment"), str))
+    environment.filters.update(dict.fromkeys(("name", "day", "moment", "money"), str))
     for template, params in declared(world).items():
         for kind in ("txt", "html"):
             source = (WORDING / f"{template}.{kind}").read_text()
@@ -71,6 +71,25 @@ def test_mail_with_a_category_says_how_to_unsubscribe(world: World) -> None:
         text, html = ((WORDING / f"{row['template']}.{kind}").read_text() for kind in ("txt", "html"))
         assert "{{ unsubscribe_url }}" in text, row["template"]
         assert '{% extends "layout.html" %}' in html, row["template"]
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "shown"),
+    [
+        (1900, "USD", "19.00 USD"),
+        (5, "EUR", "0.05 EUR"),
+        (99999999, "EUR", "999,999.99 EUR"),
+        (1900, "JPY", "1,900 JPY"),
+        (1900, "KWD", "1.900 KWD"),
+    ],
+)
+def test_money_is_shown_in_the_units_of_its_currency(
+    wording: Wording, amount: int, currency: str, shown: str
+) -> None:
+    params = {"order_id": None, "amount": amount, "refunded": amount, "paid": amount, "currency": currency}
+    rendered = wording.render("refund_issued", params, unsubscribe_url=None)
+    for content in rendered:
+        assert shown in content
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,9 @@ APART = """
     language plpgsql security definer set search_path = '' as $$
     declare v_event billing.stripe_events;
     begin
-        select e.* into strict v_event from billing.stripe_events as e where e.id = apply_alone.payload ->> 'id';
+        select e.* into strict v_event
+        from billing.stripe_events as e
+        where e.id = apply_alone.payload ->> 'id';
         return billing.try_event(v_event);
     end $$;
     grant execute on function edge.record_alone(jsonb), edge.apply_alone(jsonb) to edge_service;

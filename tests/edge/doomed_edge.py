@@ -1,6 +1,7 @@
 """`python -m tests.edge.doomed_edge`: an edge that is killed at the step DOOM of its first checkout.
 
-SIGKILL, all its processes: nothing is cleaned up, no answer is sent.
+SIGKILL, all its processes: nothing is cleaned up, no answer is sent. With KEYS=new it takes a new
+idempotency key for each call, which the tests must notice.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import os
 import signal
 from collections.abc import Mapping
 from typing import Any, Final, LiteralString
+from uuid import uuid4
 
 from granian.constants import Interfaces
 from granian.server import Server
@@ -47,7 +49,8 @@ class DoomedStripe(Stripe):
         return made
 
     async def create_checkout_session(self, checkout_id: str, params: Any) -> Document:
-        made = await super().create_checkout_session(checkout_id, params)
+        key = checkout_id if os.environ.get("KEYS") != "new" else str(uuid4())
+        made = await super().create_checkout_session(key, params)
         doom("after_session")
         return made
 
@@ -79,6 +82,7 @@ def create_doomed_app() -> ASGIApp:
 
 
 if __name__ == "__main__":
+    os.setsid()  # so that the end of its group is not the end of the tests
     Server(
         "tests.edge.doomed_edge:create_doomed_app",
         factory=True,

@@ -47,13 +47,13 @@ def run_edge(environ: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
 
 @contextmanager
 def edge_process(environ: Mapping[str, str], log: Path, module: str = "edge") -> Iterator[EdgeProcess]:
-    """Start it on a free port, as the leader of its processes, and wait until it serves."""
+    """Start it on a free port, and wait until it serves."""
     port = free_port()
     with log.open("w") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", module],
             cwd=ROOT, env=_environment({**environ, "EDGE_PORT": str(port)}),
-            stdout=output, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+            stdout=output, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
     edge = EdgeProcess(f"http://127.0.0.1:{port}", process, log)
     try:

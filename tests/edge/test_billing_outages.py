@@ -7,6 +7,7 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
@@ -144,23 +145,45 @@ class TestWithAServerThatNeverAnswers:
         problem(till.ask(ada, "checkout", till.order()), 503, "provider_unavailable")
 
 
-@pytest.mark.parametrize("route", ["checkout", "subscription"])
-@pytest.mark.parametrize("step", STEPS)
-def test_a_checkout_survives_the_edge(  # noqa: PLR0913, PLR0917
-    start_edge: Callable[..., AbstractContextManager[EdgeProcess]],
-    client: TestClient[ASGIApp], world: World, auth: AuthServer, sim: Sim, ada: Person, step: str, route: str,
-) -> None:  # fmt: skip
+@dataclass
+class Crash:
+    """An edge that is killed, and a sound one that is asked the same afterwards."""
+
+    start_edge: Callable[..., AbstractContextManager[EdgeProcess]]
+    till: Till
+    ada: Person
+
+    def survives(self, route: str, **doom: str) -> None:
+        sound, body = self.till.client, {"plan": "pro"}
+        if route == "checkout":
+            body = self.till.order(idempotency_key="cart-1")
+        with self.start_edge(module="tests.edge.doomed_edge", **doom) as doomed:
+            self.till.client = httpx.Client(base_url=doomed.url, timeout=20)
+            with pytest.raises(httpx.TransportError):
+                self.till.ask(self.ada, route, body)
+            assert doomed.process.wait(20) == -signal.SIGKILL
+        self.till.client = sound
+        answer = ok(self.till.ask(self.ada, route, body))
+        assert ok(self.till.ask(self.ada, route, body)) == answer
+        sessions = self.till.made("checkout.session")
+        assert [session["url"] for session in sessions] == [answer["url"]], "another session"
+        assert len(self.till.made("customer")) == 1
+        assert len(self.till.orders(self.ada)) == (1 if route == "checkout" else 0)
+
+
+@pytest.fixture
+def crash(start_edge: Callable[..., AbstractContextManager[EdgeProcess]], till: Till, ada: Person) -> Crash:
+    return Crash(start_edge, till, ada)
+
+
+@pytest.mark.parametrize(
+    ("route", "step"), [*(("checkout", step) for step in STEPS), ("subscription", "after_session")]
+)
+def test_a_checkout_survives_the_edge(crash: Crash, route: str, step: str) -> None:
     """Killed at any step, it makes nobody pay twice: the same request goes on where the dead one stopped."""
-    with start_edge(module="tests.edge.doomed_edge", DOOM=step) as doomed:
-        till = Till(httpx.Client(base_url=doomed.url, timeout=20), world, auth, sim)
-        body = till.order(idempotency_key="cart-1") if route == "checkout" else {"plan": "pro"}
-        with pytest.raises(httpx.TransportError):
-            till.ask(ada, route, body)
-        assert doomed.process.wait(20) == -signal.SIGKILL
-    till.client = client
-    answer = ok(till.ask(ada, route, body))
-    assert ok(till.ask(ada, route, body)) == answer
-    (session,) = till.made("checkout.session")
-    assert answer["url"] == session["url"]
-    assert len(till.made("customer")) == 1
-    assert len(till.orders(ada)) == (1 if route == "checkout" else 0)
+    crash.survives(route, DOOM=step)
+
+
+def test_an_edge_that_takes_a_new_key_for_each_call_is_caught(crash: Crash) -> None:
+    with pytest.raises(AssertionError, match="another session"):
+        crash.survives("checkout", DOOM="after_session", KEYS="new")

@@ -28,8 +28,8 @@ def test_every_operation_answers_as_documented(edge: EdgeProcess, auth: AuthServ
     assert len(operations) == described.statistic.operations.total >= 4
 
     for operation in operations:
-        # No schema says which prices there are, and to which sites people may come back.
-        excluded: list[Any] = [positive_data_acceptance] if operation.body else []
+        # No schema says which prices there are, where people may come back to, and what Stripe signs.
+        excluded: list[Any] = [positive_data_acceptance] if operation.method == "post" else []
 
         @FEW_EXAMPLES
         @given(operation.as_strategy())

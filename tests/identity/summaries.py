@@ -7,14 +7,25 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tests.acting import Person, Row, World
+from tests.billing.subscribing import subscribe
 from tests.identity.mails import mails
 from tests.jobs.queueing import Queue
 
 
 def pro(world: World, name: str, **options: Any) -> Person:
     person = world.person(name, **options)
-    world.as_dba("update public.profiles set subscription_tier = 'pro' where id = %s", person.id)
+    subscribe(world, person.id)
     return person
+
+
+def pro_addresses(world: World, addresses: list[str]) -> None:
+    """Many Pro users at once, with addresses that nobody could sign up with."""
+    rows = world.as_dba(
+        "insert into public.profiles (id, email) select gen_random_uuid(), address"
+        " from unnest(%s::text[]) as address returning id",
+        addresses,
+    )
+    subscribe(world, *(row["id"] for row in rows))
 
 
 def project(person: Person, name: str, organization: uuid.UUID | None = None) -> uuid.UUID:

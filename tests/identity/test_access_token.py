@@ -6,6 +6,7 @@ import psycopg
 import pytest
 
 from tests.acting import World, refused
+from tests.billing.subscribing import subscribe
 
 
 def _hook(world: World, user_id: object) -> dict[str, object]:
@@ -19,7 +20,8 @@ def _hook(world: World, user_id: object) -> dict[str, object]:
 
 def test_claims_carry_role_and_tier(world: World) -> None:
     ada = world.person("ada")
-    world.as_dba("update public.profiles set role = 'admin', subscription_tier = 'pro' where id = %s", ada.id)
+    world.as_dba("update public.profiles set role = 'admin' where id = %s", ada.id)
+    subscribe(world, ada.id)
     assert _hook(world, ada.id)["claims"] == {
         "sub": str(ada.id),
         "role": "authenticated",

@@ -11,9 +11,20 @@ import psycopg
 import pytest
 
 from tests.acting import Person, Row, World, refused
+from tests.billing.subscribing import subscribe
 from tests.identity.mails import mails, queued
 from tests.identity.organizations import found, join
-from tests.identity.summaries import claim, fire, last_run, pro, project, scopes, summarize, task
+from tests.identity.summaries import (
+    claim,
+    fire,
+    last_run,
+    pro,
+    pro_addresses,
+    project,
+    scopes,
+    summarize,
+    task,
+)
 from tests.jobs.queueing import Queue
 
 DAY = timedelta(days=1)
@@ -89,9 +100,10 @@ def test_members_read_of_shared_work_and_of_nobody_elses(queue: Queue) -> None:
 def test_members_of_a_pro_organization_are_pro_once(queue: Queue) -> None:
     world = queue.world
     ada, grace = world.person("ada"), pro(world, "grace")
-    for name in ("Engines", "Looms"):
-        join(ada, found(ada, name), grace, "member")
-    world.as_dba("update public.organizations set subscription_tier = 'pro'")
+    organizations = [found(ada, name) for name in ("Engines", "Looms")]
+    for organization in organizations:
+        join(ada, organization, grace, "member")
+    subscribe(world, *organizations)
     assert summarize(queue) == {"users": 2, "staged": 2, "unsubscribed": 0, "failed": 0}
     assert {mail["to"] for mail in queued(world, "daily_summary")} == {ada.email, grace.email}
 
@@ -284,10 +296,7 @@ def test_what_is_the_databases_fault_is_tried_again_as_a_whole(queue: Queue, sql
 
 def test_when_everybody_fails_it_is_not_the_users(queue: Queue) -> None:
     world = queue.world
-    world.as_dba(
-        "insert into public.profiles (id, email, subscription_tier)"
-        " select gen_random_uuid(), 'p' || n || '@example.com', 'pro' from generate_series(1, 1001) as n"
-    )
+    pro_addresses(world, [f"p{n}@example.com" for n in range(1001)])
     break_for(world, None, "P0001")
     assert queue.run(fire(queue)) == "retry"
     assert "it is not the users" in last_run(queue)["error"]
@@ -343,9 +352,6 @@ def test_the_scratch_paper_is_empty_after_each_run(queue: Queue) -> None:
 def test_any_number_of_bad_addresses_stops_nobody(queue: Queue) -> None:
     world = queue.world
     ada = pro(world, "ada")
-    world.as_dba(
-        "insert into public.profiles (id, email, subscription_tier)"
-        " select gen_random_uuid(), 'a,b' || n || '@example.com', 'pro' from generate_series(1, 1001) as n"
-    )
+    pro_addresses(world, [f"a,b{n}@example.com" for n in range(1001)])
     assert summarize(queue) == {"users": 1002, "staged": 1, "unsubscribed": 0, "failed": 1001}
     assert [mail["to"] for mail in queued(world, "daily_summary")] == [ada.email]

@@ -13,9 +13,9 @@ from tests.ledger.bookkeeping import Ledger, move
 
 @pytest.fixture
 def books(ledger: Ledger) -> Ledger:
-    """Accounts 1 (holds 700), 2 (300, may owe), 3 (busy, not rolled up: -1000), transfers 1 and 2."""
-    assert [ledger.open("ada"), ledger.open("bob", owes=True), ledger.open("fees", busy=True)] == [1, 2, 3]
-    ledger.post("deposit", *move(1000, 3, 1))
+    """Accounts 1 (holds 700), 2 (300, may owe), -3 (busy, not rolled up: -1000), transfers 1 and 2."""
+    assert [ledger.open("ada"), ledger.open("bob", owes=True), ledger.open("fees", busy=True)] == [1, 2, -3]
+    ledger.post("deposit", *move(1000, -3, 1))
     ledger.post("gift", *move(300, 1, 2))
     return ledger
 
@@ -57,7 +57,7 @@ BY_HAND: tuple[tuple[LiteralString, str], ...] = (
         " on conflict (account_id) do update set amount = 5",
         "forbidden",
     ),
-    ("insert into ledger.deltas values (3, 2, 100)", "forbidden"),
+    ("insert into ledger.deltas values (-3, 2, 100)", "forbidden"),
     # One-sided, unbalanced, balanced: nothing gets into a transfer later, nor in without one.
     ("insert into ledger.entries (transfer_id, line, account_id, amount, currency)"
      " values (2, 3, 2, 5, 'USD')", "forbidden"),
@@ -144,13 +144,13 @@ def test_lines_that_do_not_add_up_are_refused_without_any_trigger(books: Ledger)
 def test_a_sound_transfer_by_hand_is_booked_like_any_other(books: Ledger) -> None:
     books.rows(
         "insert into ledger.transfers (reference, lines)"
-        " values ('x', '{\"(1,-5,USD)\",\"(2,5,USD)\"}'), ('y', '{\"(1,-5,USD)\",\"(3,5,USD)\"}')"
+        " values ('x', '{\"(1,-5,USD)\",\"(2,5,USD)\"}'), ('y', '{\"(-3,5,USD)\",\"(1,-5,USD)\"}')"
     )
-    assert [books.balance(account) for account in (1, 2, 3)] == [690, 305, -995]
+    assert [books.balance(account) for account in (1, 2, -3)] == [690, 305, -995]
     books.assert_sound()
 
 
 def test_deleting_deltas_by_hand_is_a_roll_up(books: Ledger) -> None:
     books.rows("delete from ledger.deltas")
-    assert books.balance(3) == -1000
+    assert books.balance(-3) == -1000
     books.assert_sound()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import LiteralString
+
 import psycopg
 import pytest
 
@@ -9,6 +11,7 @@ from tests.acting import refused
 from tests.ledger.bookkeeping import POST, Ledger, Line, lines, move, tamper
 
 MOST = 10**15
+MOST_HELD = 92 * 10**17
 
 
 @pytest.fixture
@@ -157,18 +160,22 @@ def test_the_largest_amounts_are_exact(ledger: Ledger) -> None:
 @pytest.mark.parametrize("busy", [False, True])
 def test_a_balance_does_not_overflow(ledger: Ledger, busy: bool) -> None:
     rich, bank = ledger.open("rich", busy=busy), ledger.open("bank", owes=True)
+    full: list[LiteralString] = [
+        "update ledger.totals set amount = 9199999999999999991 where account_id in (1, -1)",
+        "update ledger.totals set amount = -9199999999999999991 where account_id = 2",
+    ]
     with psycopg.connect(ledger.world.superuser_url) as superuser:
-        tamper(superuser, ["update ledger.totals set amount = 9223372036854775798 where account_id = 1"])
-    with refused("invalid_state", account=rich, balance=2**63 - 10, amount=10):
+        tamper(superuser, full)
+    with refused("invalid_state", account=rich, balance=MOST_HELD - 9, amount=10):
         ledger.post("one-too-many", *move(10, bank, rich))
-    with psycopg.connect(ledger.world.superuser_url) as superuser:
-        tamper(superuser, ["update ledger.totals set amount = -9223372036854775798 where account_id = 2"])
     poor = ledger.open("poor")
-    with refused("invalid_state", account=bank, amount=-10):
+    with refused("invalid_state", account=bank, balance=9 - MOST_HELD, amount=-10):
         ledger.post("one-too-many", *move(10, bank, poor))
     if not busy:
         ledger.post("just-so", (bank, -9), (rich, 9))
-        assert ledger.balance(rich) == 2**63 - 1
+        assert ledger.balance(rich) == -ledger.balance(bank) == MOST_HELD
+        ledger.post("back", *move(10**15, rich, bank))
+        assert ledger.balance(rich) == MOST_HELD - 10**15
 
 
 def test_a_reversal_takes_back_everything_once(ledger: Ledger, accounts: tuple[int, ...]) -> None:

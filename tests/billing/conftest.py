@@ -1,0 +1,3 @@
+from tests.billing.fixtures import shop
+
+__all__ = ["shop"]
