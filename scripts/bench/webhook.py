@@ -7,21 +7,23 @@ runs the shop: so each payment stages two mails.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from functools import partial
+from http.client import HTTPConnection
 from typing import Any
 
 import psycopg
 
+from scripts.bench.http import deliver, edge
 from scripts.bench.measure import Case
 from scripts.bench.options import Options
 from scripts.bench.server import Server
 from scripts.bench.stripe_events import ORDERS, SHOP, TOTAL, charge, event, intent, session
 
 Connection = psycopg.Connection[Any]
-Step = Callable[[Connection, int], None]
+Step = Callable[[Any, int], None]
 """One transaction with the event of that number."""
 
 SETUP = """
@@ -46,18 +48,43 @@ RECORD = """
 RECEIVE = "select edge.receive_stripe_event(%s)"
 
 
+PARTS = {
+    "without mails": ["public.orders disable trigger _500_mail_paid"],
+    "without ledger": ["public.payments disable trigger _300_post"],
+    "without audit": [
+        "public.orders disable trigger _900_audit_update",
+        "public.payments disable trigger _900_audit_insert",
+        "ledger.accounts disable trigger _900_audit_insert",
+    ],
+}
+"""What a payment takes with it, each switched off in a copy of its own: where the time goes."""
+
+
 @contextmanager
 def cases(server: Server, options: Options) -> Iterator[list[Case]]:
     """Several clients, each event committed."""
     rounds = (options.rounds + 1) * options.clients * options.operations
     _prepare(server, options.rows, rounds)
+    over_http = server.copy("bench_http")
+    parts = {name: _without(server, name, steps) for name, steps in PARTS.items()}
+    parts["without all three"] = _without(
+        server, "bare", [step for steps in PARTS.values() for step in steps]
+    )
+    unpaid = options.rows + 1
     with ExitStack() as stack:
         threads = stack.enter_context(ThreadPoolExecutor(options.clients))
-        clients = [stack.enter_context(server.connect()) for _ in range(options.clients)]
 
-        def work(step: Step, first: int = 1) -> Callable[[], int]:
+        def clients(of: Server) -> list[Connection]:
+            return [stack.enter_context(of.connect()) for _ in range(options.clients)]
+
+        everyone, webhook = clients(server), stack.enter_context(edge(over_http, options.clients))
+        callers = [
+            stack.enter_context(closing(HTTPConnection("127.0.0.1", webhook))) for _ in range(options.clients)
+        ]
+
+        def work(step: Step, first: int = 1, of: Sequence[Any] = everyone) -> Callable[[], int]:
             numbers = itertools.count(first)
-            return partial(_together, threads, clients, options.operations, step, numbers)
+            return partial(_together, threads, of, options.operations, step, numbers)
 
         def case(name: str, variants: Mapping[str, Callable[[], int]]) -> Case:
             return Case(f"{name}, {options.clients} clients", "events/s", variants)
@@ -69,16 +96,37 @@ def cases(server: Server, options: Options) -> Iterator[list[Case]]:
                     "plain insert": work(_plain),
                     "record": work(_record),
                     "record, apply: none of ours": work(_ignored),
-                    "record, apply: order paid": work(_paid, options.rows + 1),
-                    "record, apply: heard before": work(_heard, options.rows + 1),
-                    "duplicate": work(_paid, options.rows + 1),
+                    "record, apply: order paid": work(_paid, unpaid),
+                    "record, apply: heard before": work(_heard, unpaid),
+                    "duplicate": work(_paid, unpaid),
+                    **{
+                        f"order paid {name}": work(_paid, unpaid, clients(copy))
+                        for name, copy in parts.items()
+                    },
                 },
             ),
             case(
                 "one payment of all",
                 {"plain insert": work(_plain), "record, apply: refunded": work(_refunded)},
             ),
+            case(
+                "over HTTP",
+                {
+                    "plain insert": work(_plain),
+                    "none of ours": work(_posted_ignored, of=callers),
+                    "order paid": work(_posted_paid, unpaid, of=callers),
+                    "duplicate": work(_posted_again, unpaid, of=callers),
+                },
+            ),
         ]
+
+
+def _without(server: Server, name: str, steps: Iterable[str]) -> Server:
+    copy = server.copy(f"bench_{name.replace(' ', '_')}")
+    with copy.connect() as setup:
+        for step in steps:
+            setup.execute(f"alter table {step}".encode())
+    return copy
 
 
 def _prepare(server: Server, paid: int, unpaid: int) -> None:
@@ -97,12 +145,12 @@ def _prepare(server: Server, paid: int, unpaid: int) -> None:
 
 def _together(
     threads: ThreadPoolExecutor,
-    clients: list[Connection],
+    clients: Sequence[Any],
     operations: int,
     step: Step,
     numbers: Iterator[int],
 ) -> int:
-    def work(client: Connection) -> int:
+    def work(client: Any) -> int:
         for _ in range(operations):
             step(client, next(numbers))
         return operations
@@ -111,15 +159,11 @@ def _together(
 
 
 def _plain(client: Connection, number: int) -> None:
-    client.execute(
-        PLAIN, [event(f"evt_p{number}", "checkout.session.completed", session(number))], prepare=True
-    )
+    client.execute(PLAIN, [_completed("p", number)], prepare=True)
 
 
 def _record(client: Connection, number: int) -> None:
-    client.execute(
-        RECORD, [event(f"evt_r{number}", "checkout.session.completed", session(number))], prepare=True
-    )
+    client.execute(RECORD, [_completed("r", number)], prepare=True)
 
 
 def _ignored(client: Connection, number: int) -> None:
@@ -127,8 +171,7 @@ def _ignored(client: Connection, number: int) -> None:
 
 
 def _paid(client: Connection, number: int) -> None:
-    payload = event(f"evt_c{number}", "checkout.session.completed", session(number))
-    client.execute(RECEIVE, [payload], prepare=True)
+    client.execute(RECEIVE, [_completed("c", number)], prepare=True)
 
 
 def _heard(client: Connection, number: int) -> None:
@@ -140,7 +183,28 @@ def _refunded(client: Connection, number: int) -> None:
     _receive(client, event(f"evt_f{number}", "charge.refunded", charge(HOT, min(number, TOTAL))), "applied")
 
 
+def _posted_ignored(client: HTTPConnection, number: int) -> None:
+    body = event(f"evt_i{number}", "checkout.session.created", session(number))
+    _require(deliver(client, body), "ignored")
+
+
+def _posted_paid(client: HTTPConnection, number: int) -> None:
+    _require(deliver(client, _completed("c", number)), "applied")
+
+
+def _posted_again(client: HTTPConnection, number: int) -> None:
+    _require(deliver(client, _completed("c", number)), "duplicate")
+
+
+def _completed(mark: str, number: int) -> str:
+    return event(f"evt_{mark}{number}", "checkout.session.completed", session(number))
+
+
 def _receive(client: Connection, payload: str, expected: str) -> None:
-    answer = client.execute(RECEIVE, [payload], prepare=True).fetchone()
-    if answer != (expected,):
+    row = client.execute(RECEIVE, [payload], prepare=True).fetchone()
+    _require(row and row[0], expected)
+
+
+def _require(answer: object, expected: str) -> None:
+    if answer != expected:
         raise RuntimeError(f"{answer} instead of {expected}; its numbers would mean nothing")
