@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
+from importlib import import_module
 from tempfile import TemporaryDirectory
 
 from granian.constants import HTTPModes, Interfaces
@@ -25,6 +26,8 @@ def main() -> int:
 
     with TemporaryDirectory(prefix="edge-metrics-") as metrics_directory:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics_directory
+        # Workers are forked with everything imported, or they would be deaf for seconds: see edge.app.
+        import_module("edge.app")
         serve(settings)
     return 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
@@ -88,6 +89,10 @@ def create_app(
 
 def create_worker_app() -> ASGIApp:
     """What each worker process of the server loads."""
+    # A forked worker has the supervisor's handlers until the server gives it its own. Told to stop
+    # meanwhile it would only take note, go on for ever, and hold up the end of all.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
     settings = load_settings(os.environ)
     configure_logs(settings.log_format)
     return create_app(settings)
