@@ -58,8 +58,11 @@ declare
     v_customer billing.customers;
 begin
     select c.* into strict v_customer from billing.customers as c where c.id = customer_id;
-    perform from public.profiles as p where p.id = v_customer.user_id for no key update;
-    perform from public.organizations as o where o.id = v_customer.organization_id for no key update;
+    if v_customer.user_id is not null then
+        perform from public.profiles as p where p.id = v_customer.user_id for no key update;
+    else
+        perform from public.organizations as o where o.id = v_customer.organization_id for no key update;
+    end if;
     return v_customer;
 end
 $$;

@@ -6,7 +6,6 @@ create function billing.handles(type text)
 returns boolean
 language sql
 immutable
-set search_path = ''
 return type = any (array[
     'checkout.session.completed', 'checkout.session.async_payment_succeeded',
     'checkout.session.async_payment_failed', 'checkout.session.expired',
