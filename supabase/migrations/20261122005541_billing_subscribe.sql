@@ -126,7 +126,10 @@ begin
     where c.id = v_checkout.id and c.stripe_id is null;
     perform billing.merge_session(session);
     select c.* into strict v_checkout from billing.checkouts as c where c.id = v_checkout.id;
-    return jsonb_build_object('order_id', v_checkout.order_id, 'url', v_checkout.url, 'status', v_checkout.status);
+    return jsonb_build_object(
+        'order_id', v_checkout.order_id, 'status', v_checkout.status,
+        'url', case v_checkout.status when 'open' then v_checkout.url end
+    );
 end
 $$;
 comment on function edge.open_checkout(uuid, jsonb) is
