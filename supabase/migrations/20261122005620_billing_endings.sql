@@ -84,6 +84,33 @@ for each row
 when (new.status <> 'canceled')
 execute function billing.end_late_subscription();
 
+create function billing.end_late_checkout()
+returns trigger
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+    if exists (
+        select from billing.customers as c
+        left join public.profiles as p on c.user_id = p.id
+        left join public.organizations as o on c.organization_id = o.id
+        where c.id = new.customer_id and coalesce(p.deleted_at, o.deleted_at) is not null
+    ) then
+        perform jobs.enqueue('billing.expire_checkout', jsonb_build_object('checkout_id', new.id));
+    end if;
+    return null;
+end
+$$;
+comment on function billing.end_late_checkout() is
+'A page that Stripe opened while its customer was being deleted is closed as well: the deletion saw no session yet.';
+
+create trigger _400_end_late
+after update of stripe_id on billing.checkouts
+for each row
+when (old.stripe_id is null and new.stripe_id is not null and new.status = 'open')
+execute function billing.end_late_checkout();
+
 create function edge.start_cancellation(id bigint, lease bigint)
 returns jsonb
 language plpgsql
