@@ -86,12 +86,11 @@ create unique index one_unfinished_job_per_key on jobs.queue (kind, unique_key) 
 create function jobs.turn(due timestamptz, priority integer)
 returns timestamptz
 language sql
-immutable
+stable
 parallel safe
-set search_path = ''
 return due - priority * interval '1 minute';
 comment on function jobs.turn(timestamptz, integer) is
-'When it is a ready job''s turn. Immutable, because adding minutes does not depend on the time zone.';
+'When it is a ready job''s turn. No search_path and no more than it is, so that it melts into the statements that ask.';
 
 create table jobs.finished (
     id bigint constraint finished_pkey primary key,

@@ -85,10 +85,12 @@ begin
         select jsonb_object_keys(e.params - array(select jsonb_object_keys(t.params)))
     ) as p
     limit 1;
-    perform core.valid(
-        not found, 'params.' || v_wrong.name,
-        coalesce(v_wrong.type, 'left out') || ', as jobs.email_templates says of ' || v_wrong.template
-    );
+    if found then
+        perform core.valid(
+            false, 'params.' || v_wrong.name,
+            coalesce(v_wrong.type, 'left out') || ', as jobs.email_templates says of ' || v_wrong.template
+        );
+    end if;
     return null;
 end
 $$;
@@ -142,12 +144,12 @@ as $$
 declare
     v_id uuid;
 begin
-    perform core.valid(
-        exists (select from jobs.email_templates as t where t.template = email.template),
-        'template', 'declared in jobs.email_templates'
-    );
-    perform core.valid(email."to" is not null, 'to', 'given');
-    perform core.valid(email.dedupe_key is not null, 'dedupe_key', 'given');
+    perform from jobs.email_templates as t where t.template = email.template;
+    if not found or email."to" is null or email.dedupe_key is null then
+        perform core.valid(found, 'template', 'declared in jobs.email_templates');
+        perform core.valid(email."to" is not null, 'to', 'given');
+        perform core.valid(email.dedupe_key is not null, 'dedupe_key', 'given');
+    end if;
 
     insert into jobs.emails (template, "to", params, dedupe_key, user_id)
     values (template, lower(btrim("to")), coalesce(params, '{}'), dedupe_key, user_id)

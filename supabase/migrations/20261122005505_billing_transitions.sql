@@ -122,18 +122,19 @@ comment on function billing.require_transition() is
 
 create function billing.step(machine text, from_status text, to_status text)
 returns text
-language sql
+language plpgsql
 stable
 set search_path = ''
 as $$
+begin
+    if from_status = to_status then
+        return from_status;
+    end if;
     -- No row, no step: the status stays, which is how late and repeated news lose.
-    select coalesce(
-        (
-            select t.to_status from billing.transitions as t
-            where t.machine = step.machine and t.from_status = step.from_status and t.to_status = step.to_status
-        ),
-        step.from_status
-    );
+    perform from billing.transitions as t
+    where t.machine = step.machine and t.from_status = step.from_status and t.to_status = step.to_status;
+    return case when found then to_status else from_status end;
+end
 $$;
 comment on function billing.step(text, text, text) is
 'Where an object stands after hearing of a status: there, if it may go there, else where it was.';

@@ -7,6 +7,7 @@ create table billing.customers (
     user_id uuid constraint customers_user_id_fkey references public.profiles (id),
     organization_id uuid constraint customers_organization_id_fkey references public.organizations (id),
     email text,
+    email_of uuid constraint customers_email_of_fkey references public.profiles (id),
     stripe_id text,
     created_at timestamptz not null default now(),
     constraint a_person_or_an_organization check (num_nonnulls(user_id, organization_id) = 1),
@@ -18,8 +19,10 @@ create table billing.customers (
 comment on table billing.customers is 'Who pays: exactly one person or one organization each. Made with the first purchase, kept for ever.';
 comment on column billing.customers.email is
 'Where Stripe sends receipts, as it was when the customer was made: a repeated call to Stripe must say the same. Erased with the person.';
+comment on column billing.customers.email_of is
+'Whose address it is: of an organization, the admin who made it a customer. With them it is erased.';
 
-create index customers_by_email on billing.customers (email);
+create index customers_by_address on billing.customers (email_of);
 
 create trigger _100_refuse_another_owner
 before update on billing.customers
@@ -55,8 +58,11 @@ declare
     v_customer billing.customers;
 begin
     select c.* into strict v_customer from billing.customers as c where c.id = customer_id;
-    perform from public.profiles as p where p.id = v_customer.user_id for no key update;
-    perform from public.organizations as o where o.id = v_customer.organization_id for no key update;
+    if v_customer.user_id is not null then
+        perform from public.profiles as p where p.id = v_customer.user_id for no key update;
+    else
+        perform from public.organizations as o where o.id = v_customer.organization_id for no key update;
+    end if;
     return v_customer;
 end
 $$;
@@ -80,8 +86,10 @@ begin
         perform core.fail('invalid_state', 'Give your account an e-mail address that can be written to.', '{"rule": "a_customer_has_an_address"}');
     end if;
 
-    insert into billing.customers (user_id, organization_id, email)
-    values (case when organization_id is null then v_profile.id end, organization_id, lower(v_profile.email))
+    insert into billing.customers (user_id, organization_id, email, email_of)
+    values (
+        case when organization_id is null then v_profile.id end, organization_id, lower(v_profile.email), v_profile.id
+    )
     on conflict do nothing;
 
     -- Requests of one customer queue here.

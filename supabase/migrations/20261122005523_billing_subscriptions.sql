@@ -31,7 +31,6 @@ create function billing.is_live(status text)
 returns boolean
 language sql
 immutable
-set search_path = ''
 return status in ('trialing', 'active', 'past_due', 'unpaid', 'paused');
 comment on function billing.is_live(text) is 'Whether Stripe goes on with a subscription. At most one of a customer does.';
 
@@ -39,7 +38,6 @@ create function billing.gives_tier(status text)
 returns boolean
 language sql
 immutable
-set search_path = ''
 return status in ('trialing', 'active', 'past_due');
 comment on function billing.gives_tier(text) is
 'Whether a subscription gives its plan: also while a failed renewal is tried again, not once Stripe has given up.';

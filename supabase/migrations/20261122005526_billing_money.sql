@@ -11,7 +11,6 @@ create function billing.account_of(customer_id uuid, currency text)
 returns bigint
 language sql
 volatile
-set search_path = ''
 return ledger.open_account('customer', customer_id::text, 'payments', currency, may_go_negative => true);
 comment on function billing.account_of(uuid, text) is 'The ledger account of what a customer paid.';
 
@@ -19,7 +18,6 @@ create function billing.platform_account(name text, currency text)
 returns bigint
 language sql
 volatile
-set search_path = ''
 return ledger.open_account(
     'platform', 'platform', name, currency, may_go_negative => true, keeps_balance => false
 );
@@ -103,13 +101,17 @@ begin
     if found then
         if v_order.paid_at is null then
             update public.orders as o set status = 'paid', paid_at = v_payment.paid_at where o.id = v_order.id;
+            v_order.status := 'paid';
         end if;
         v_status := case v_payment.amount_refunded
             when 0 then 'paid' when v_order.total then 'refunded' else 'partially_refunded'
         end;
-        update public.orders as o
-        set status = v_status, amount_refunded = v_payment.amount_refunded
-        where o.id = v_order.id and (o.status, o.amount_refunded) <> (v_status, v_payment.amount_refunded);
+        -- Asked first: a statement that changes no row still calls the triggers of statements.
+        if (v_order.status, v_order.amount_refunded) <> (v_status, v_payment.amount_refunded) then
+            update public.orders as o
+            set status = v_status, amount_refunded = v_payment.amount_refunded
+            where o.id = v_order.id;
+        end if;
         return;
     end if;
 
@@ -129,9 +131,10 @@ begin
         end
         else v_order.status
     end;
-    update public.orders as o
-    set status = billing.step('order', o.status, v_status)
-    where o.id = v_order.id and o.status <> v_status;
+    v_status := billing.step('order', v_order.status, v_status);
+    if v_order.status <> v_status then
+        update public.orders as o set status = v_status where o.id = v_order.id;
+    end if;
 end
 $$;
 comment on function billing.settle_order(uuid) is

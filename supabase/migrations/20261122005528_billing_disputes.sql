@@ -88,7 +88,6 @@ create function billing.who_holds(status text)
 returns text
 language sql
 immutable
-set search_path = ''
 return case
     when status in ('needs_response', 'under_review') then 'disputed'
     when status = 'lost' then 'customer'

@@ -31,9 +31,10 @@ begin
                 status = record_payment.status, amount = record_payment.amount,
                 paid_at = case record_payment.status when 'succeeded' then now() end,
                 failure_code = left(failure ->> 'code', 100), failure_message = left(failure ->> 'message', 500)
-            where p.id = v_payment.id;
-            if record_payment.status = 'succeeded' then
-                perform billing.require_exact_payment(v_payment.id);
+            where p.id = v_payment.id
+            returning p.* into v_payment;
+            if v_payment.status = 'succeeded' then
+                perform billing.require_exact_payment(v_payment);
             end if;
         end if;
         return v_payment.id;
@@ -50,7 +51,7 @@ begin
     returning * into v_payment;
     insert into billing.stripe_payments (payment_id, payment_intent) values (v_payment.id, intent);
     if v_payment.status = 'succeeded' then
-        perform billing.require_exact_payment(v_payment.id);
+        perform billing.require_exact_payment(v_payment);
     end if;
     return v_payment.id;
 end
@@ -58,38 +59,36 @@ $$;
 comment on function billing.record_payment(billing.checkouts, text, text, text, bigint, jsonb) is
 'A payment of an order as far as it got, once per payment intent.';
 
-create function billing.require_exact_payment(payment_id uuid)
+create function billing.require_exact_payment(payment public.payments)
 returns void
 language plpgsql
 volatile
 set search_path = ''
 as $$
 declare
-    v_payment public.payments;
     v_order public.orders;
 begin
-    select p.* into strict v_payment from public.payments as p where p.id = require_exact_payment.payment_id;
-    select o.* into strict v_order from public.orders as o where o.id = v_payment.order_id;
-    if (v_payment.amount, v_payment.currency) is distinct from (v_order.total, v_order.currency) then
+    select o.* into strict v_order from public.orders as o where o.id = payment.order_id;
+    if (payment.amount, payment.currency) is distinct from (v_order.total, v_order.currency) then
         perform billing.file_discrepancy(
-            'amount_mismatch', 'payment:' || v_payment.id, 'The payment is not what the order costs.',
+            'amount_mismatch', 'payment:' || payment.id, 'The payment is not what the order costs.',
             'Refund it at Stripe, or settle the difference with the customer.',
-            jsonb_build_object('order', v_order.id, 'paid', v_payment.amount, 'total', v_order.total)
+            jsonb_build_object('order', v_order.id, 'paid', payment.amount, 'total', v_order.total)
         );
     elsif
         exists (
             select from public.payments as p
-            where p.order_id = v_order.id and p.id <> v_payment.id and p.status = 'succeeded'
+            where p.order_id = v_order.id and p.id <> payment.id and p.status = 'succeeded'
         )
     then
         perform billing.file_discrepancy(
-            'order_paid_twice', 'payment:' || v_payment.id, 'The order was paid by another payment already.',
+            'order_paid_twice', 'payment:' || payment.id, 'The order was paid by another payment already.',
             'Refund this payment.', jsonb_build_object('order', v_order.id)
         );
     end if;
 end
 $$;
-comment on function billing.require_exact_payment(uuid) is
+comment on function billing.require_exact_payment(public.payments) is
 'Money that arrived is money, whatever the order says: it is recorded, and what does not fit is filed for a decision.';
 
 create function billing.merge_session(session jsonb, event_type text default null)
@@ -100,8 +99,13 @@ set search_path = ''
 as $$
 declare
     v_paid boolean := session ->> 'payment_status' in ('paid', 'no_payment_required');
+    v_id uuid;
     v_checkout billing.checkouts;
 begin
+    select c.id into v_id from billing.checkouts as c where c.stripe_id = session ->> 'id';
+    if not found then
+        v_id := billing.our_id(session, 'checkout_id'); -- nobody has told us yet what Stripe calls it
+    end if;
     update billing.checkouts as c
     set
         stripe_id = coalesce(c.stripe_id, session ->> 'id'),
@@ -112,14 +116,7 @@ begin
         debit_failed = c.debit_failed or event_type is not distinct from 'checkout.session.async_payment_failed',
         expired = c.expired or session ->> 'status' = 'expired',
         stripe_subscription = coalesce(c.stripe_subscription, billing.subscription_of(session))
-    where
-        c.id = (
-            select f.id from billing.checkouts as f
-            where
-                f.stripe_id = session ->> 'id'
-                or (f.stripe_id is null and f.id = billing.our_id(session, 'checkout_id'))
-            limit 1
-        )
+    where c.id = v_id and (c.stripe_id is null or c.stripe_id = session ->> 'id')
     returning c.* into v_checkout;
     if not found then
         return false;
@@ -137,14 +134,23 @@ begin
         return true;
     end if;
 
-    if v_checkout.completed then
+    -- Not v_checkout.completed: a session seen while it was open knows no intent, which an event may have told meanwhile.
+    if session ->> 'status' = 'complete' and billing.intent_of(session) is not null then
         perform billing.record_payment(
-            v_checkout, coalesce(billing.intent_of(session), session ->> 'id'),
+            v_checkout, billing.intent_of(session),
             case when v_checkout.paid then 'succeeded' when v_checkout.debit_failed then 'failed' else 'processing' end,
             session ->> 'currency', (session ->> 'amount_total')::bigint
         );
+    elsif session ->> 'status' = 'complete' then
+        perform billing.file_discrepancy(
+            'nothing_paid', 'order:' || v_checkout.order_id, 'Stripe ended the session without any payment.',
+            'Find out which discount made it free, and settle the order by hand.',
+            jsonb_build_object('session', session ->> 'id')
+        );
     end if;
-    perform billing.settle_order(v_checkout.order_id);
+    if not (v_checkout.completed and v_checkout.paid) then -- else its payment did, when it succeeded
+        perform billing.settle_order(v_checkout.order_id);
+    end if;
     return true;
 end
 $$;
@@ -184,13 +190,14 @@ begin
     end if;
 
     if intent ->> 'status' = 'succeeded' then
-        update billing.checkouts as c
-        set completed = true, paid = true
-        where c.id = v_checkout.id and not (c.completed and c.paid);
+        if not (v_checkout.completed and v_checkout.paid) then
+            update billing.checkouts as c set completed = true, paid = true where c.id = v_checkout.id;
+        end if;
         perform billing.record_payment(
             v_checkout, intent ->> 'id', 'succeeded', intent ->> 'currency',
             coalesce(nullif((intent ->> 'amount_received')::bigint, 0), (intent ->> 'amount')::bigint)
         );
+        return true;
     elsif v_failed and authoritative and v_checkout.completed and not v_checkout.paid then
         update billing.checkouts as c set debit_failed = true where c.id = v_checkout.id;
         perform billing.record_payment(

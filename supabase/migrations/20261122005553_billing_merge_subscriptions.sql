@@ -59,7 +59,6 @@ create function billing.stripe_status(subscription jsonb)
 returns text
 language sql
 immutable
-set search_path = ''
 return case subscription
 ->> 'status' when 'incomplete_expired' then 'canceled' else subscription ->> 'status' end;
 comment on function billing.stripe_status(jsonb) is
@@ -69,7 +68,6 @@ create function billing.period_of(subscription jsonb, edge text)
 returns timestamptz
 language sql
 immutable
-set search_path = ''
 return billing.moment(coalesce(
     subscription #> array['items', 'data', '0', 'current_period_' || edge],
     subscription -> ('current_period_' || edge)

@@ -29,7 +29,6 @@ create function billing.invoice_rank(status text)
 returns integer
 language sql
 immutable
-set search_path = ''
 return array_position(array['draft', 'open', 'uncollectible', 'void', 'paid'], status);
 comment on function billing.invoice_rank(text) is
 'How final a status is. An uncollectible invoice may still be paid or voided; what was paid stays paid.';

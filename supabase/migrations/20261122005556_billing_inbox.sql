@@ -126,6 +126,9 @@ declare
     v_event billing.stripe_events;
     v_status text;
 begin
+    perform billing.lock_customer_of(e.payload #> '{data,object}')
+    from billing.stripe_events as e
+    where e.id = apply_again.payload ->> 'event_id';
     select e.* into v_event from billing.stripe_events as e where e.id = apply_again.payload ->> 'event_id' for no key update;
     if v_event.status is null or v_event.status not in ('received', 'failed') then
         return jsonb_build_object('status', coalesce(v_event.status, 'gone'));
@@ -149,6 +152,7 @@ declare
     v_event billing.stripe_events;
     v_status text;
 begin
+    perform billing.lock_customer_of(e.payload #> '{data,object}') from billing.stripe_events as e where e.id = event_id;
     select e.* into v_event from billing.stripe_events as e where e.id = event_id for no key update;
     if not found then
         perform core.fail('not_found', 'There is no such event.', jsonb_build_object('event', event_id));
@@ -165,6 +169,34 @@ $$;
 comment on function billing.replay(text) is
 'For DBAs: applies an event of the inbox now, whatever its status. What was applied before changes nothing.';
 
+create function billing.require_event(payload jsonb)
+returns void
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+    -- One question for what Stripe sends, several only to name what is wrong with it.
+    if
+        (
+            jsonb_typeof(payload) = 'object' and jsonb_typeof(payload -> 'id') = 'string'
+            and jsonb_typeof(payload -> 'type') = 'string' and jsonb_typeof(payload #> '{data,object}') = 'object'
+            and jsonb_typeof(payload -> 'created') = 'number' and pg_input_is_valid(payload ->> 'created', 'bigint')
+        ) is true
+    then
+        return;
+    end if;
+    perform core.valid(payload is not null and jsonb_typeof(payload) = 'object', 'payload', 'an event');
+    perform core.valid(coalesce(jsonb_typeof(payload -> 'id') = 'string', false), 'id', 'the id of an event');
+    perform core.valid(coalesce(jsonb_typeof(payload -> 'type') = 'string', false), 'type', 'the type of an event');
+    perform core.valid(
+        coalesce(jsonb_typeof(payload #> '{data,object}') = 'object', false), 'data.object', 'the object of the event'
+    );
+    perform core.valid(false, 'created', 'seconds since 1970');
+end
+$$;
+comment on function billing.require_event(jsonb) is 'Refuses what is no event, naming what is wrong with it.';
+
 create function edge.receive_stripe_event(payload jsonb)
 returns text
 language plpgsql
@@ -176,19 +208,11 @@ declare
     v_event billing.stripe_events;
     v_status text;
 begin
-    perform core.valid(payload is not null and jsonb_typeof(payload) = 'object', 'payload', 'an event');
-    perform core.valid(coalesce(jsonb_typeof(payload -> 'id') = 'string', false), 'id', 'the id of an event');
-    perform core.valid(coalesce(jsonb_typeof(payload -> 'type') = 'string', false), 'type', 'the type of an event');
-    perform core.valid(
-        coalesce(jsonb_typeof(payload #> '{data,object}') = 'object', false), 'data.object', 'the object of the event'
-    );
-    perform core.valid(
-        coalesce(
-            jsonb_typeof(payload -> 'created') = 'number' and pg_input_is_valid(payload ->> 'created', 'bigint'), false
-        ),
-        'created', 'seconds since 1970'
-    );
+    perform billing.require_event(payload);
 
+    if billing.handles(payload ->> 'type') then
+        perform billing.lock_customer_of(payload #> '{data,object}');
+    end if;
     -- A twin waits here until the first one commits or gives up.
     insert into billing.stripe_events as e (id, type, created, payload, status, error, ended_at)
     values (

@@ -137,6 +137,10 @@ begin
     if v_job.id is null then
         return;
     end if;
+    if v_job.payload ->> 'object' = 'checkout.session' and objects = '[]' then
+        -- Nobody can pay what Stripe does not have: else its customer would be sent to it for ever.
+        objects := jsonb_build_array(v_job.payload || '{"object": "checkout.session", "status": "expired", "payment_status": "unpaid"}');
+    end if;
     perform billing.merge_fetched(objects, ticket);
     perform jobs.finish(id, lease, jsonb_build_object('objects', jsonb_array_length(objects)));
 end

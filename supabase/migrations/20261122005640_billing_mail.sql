@@ -54,62 +54,50 @@ insert into jobs.email_templates (template, params, description) values
 
 create function billing.mail_owners(template text, params jsonb, dedupe_key text)
 returns void
-language sql
+language plpgsql
 volatile
 set search_path = ''
-begin atomic
+as $$
+begin
+    insert into jobs.emails (template, "to", params, dedupe_key, user_id)
     select
-        jobs.email(
-            mail_owners.template, p.email, mail_owners.params, mail_owners.dedupe_key || ':' || p.id, p.id
-        )
+        mail_owners.template, lower(btrim(p.email)), mail_owners.params, mail_owners.dedupe_key || ':' || p.id, p.id
     from public.profiles as p
-    where p.role = 'super_admin' and p.deleted_at is null and core.is_email(lower(btrim(p.email)));
-end;
-comment on function billing.mail_owners(text, jsonb, text) is 'Tells whoever runs the product: its super admins. Whose address cannot be written to is left out: no money waits for a mail.';
+    where p.role = 'super_admin' and p.deleted_at is null and core.is_email(lower(btrim(p.email)))
+    on conflict on constraint one_email_per_cause do nothing;
+end
+$$;
+comment on function billing.mail_owners(text, jsonb, text) is
+'Tells whoever runs the product: its super admins. Whose address cannot be written to is left out: no money waits for a mail.';
 
 create function billing.mail_customer(customer_id uuid, template text, params jsonb, dedupe_key text)
 returns void
-language sql
+language plpgsql
 volatile
 set search_path = ''
-begin atomic
+as $$
+begin
+    insert into jobs.emails (template, "to", params, dedupe_key, user_id)
     select
-        jobs.email(
-            mail_customer.template,
-            p.email,
-            mail_customer.params,
-            mail_customer.dedupe_key || ':' || p.id,
-            p.id
-        )
-    from public.profiles as p
-    where
-        p.deleted_at is null and core.is_email(lower(btrim(p.email)))
-        and (
-            p.id = (select c.user_id from billing.customers as c where c.id = mail_customer.customer_id)
-            or p.id in (
-                select m.user_id
-                from public.memberships as m
-                inner join billing.customers as c on m.organization_id = c.organization_id
-                where c.id = mail_customer.customer_id and m.role = 'owner'
-            )
-        );
-end;
+        mail_customer.template, lower(btrim(p.email)), mail_customer.params,
+        mail_customer.dedupe_key || ':' || p.id, p.id
+    from billing.customers as c
+    -- From the customer to people, each by a key: with `or` all people would be read.
+    cross join lateral (
+        select c.user_id as id
+        where c.user_id is not null
+        union all
+        select m.user_id
+        from public.memberships as m
+        where m.organization_id = c.organization_id and m.role = 'owner'
+    ) as w
+    inner join public.profiles as p on w.id = p.id
+    where c.id = mail_customer.customer_id and p.deleted_at is null and core.is_email(lower(btrim(p.email)))
+    on conflict on constraint one_email_per_cause do nothing;
+end
+$$;
 comment on function billing.mail_customer(uuid, text, jsonb, text) is
 'Tells who pays, at the address that they have now: the person, or the owners of the organization.';
-
-create function billing.items_of(order_id uuid)
-returns jsonb
-language sql
-stable
-set search_path = ''
-as $$
-    select jsonb_agg(
-        jsonb_build_object('name', left(i.name, 100), 'quantity', i.quantity, 'amount', i.amount) order by i.line
-    )
-    from public.order_items as i
-    where i.order_id = items_of.order_id;
-$$;
-comment on function billing.items_of(uuid) is 'The lines of an order, as mails list them: cut, for a hundred of them must fit into a mail.';
 
 create function billing.mail_order()
 returns trigger
@@ -119,7 +107,6 @@ set search_path = ''
 as $$
 declare
     v_told jsonb := jsonb_build_object('order_id', new.id, 'total', new.total, 'currency', new.currency);
-    v_items jsonb;
 begin
     if new.status = 'failed' then
         perform jobs.email(
@@ -138,16 +125,27 @@ begin
         return null;
     end if;
 
-    v_items := billing.items_of(new.id);
-    perform jobs.email(
-        'order_confirmation', new.customer_email, v_told || jsonb_build_object('items', v_items, 'paid_at', new.paid_at),
+    -- Names are cut, for a hundred items have to fit into a mail.
+    v_told := v_told || jsonb_build_object('items', (
+        select jsonb_agg(
+            jsonb_build_object('name', left(i.name, 100), 'quantity', i.quantity, 'amount', i.amount) order by i.line
+        )
+        from public.order_items as i
+        where i.order_id = new.id
+    ));
+    -- One statement: what is asked of mails is asked once a statement.
+    insert into jobs.emails (template, "to", params, dedupe_key, user_id)
+    select
+        'order_confirmation', lower(btrim(new.customer_email)), v_told || jsonb_build_object('paid_at', new.paid_at),
         format('order:%s:paid', new.id), new.user_id
-    )
-    where new.customer_email is not null;
-    perform billing.mail_owners(
-        'order_notice', v_told || jsonb_build_object('items', v_items, 'customer', new.customer_email),
-        format('order:%s:notice', new.id)
-    );
+    where new.customer_email is not null
+    union all
+    select
+        'order_notice', lower(btrim(p.email)), v_told || jsonb_build_object('customer', new.customer_email),
+        format('order:%s:notice:%s', new.id, p.id), p.id
+    from public.profiles as p
+    where p.role = 'super_admin' and p.deleted_at is null and core.is_email(lower(btrim(p.email)))
+    on conflict on constraint one_email_per_cause do nothing;
     return null;
 end
 $$;

@@ -1,4 +1,4 @@
-"""`python -m tests.edge.doomed_edge`: an edge that is killed at the step DOOM of its first checkout.
+"""`python -m tests.edge.doomed_edge`: an edge that is killed at the step DOOM of its first checkout or event.
 
 SIGKILL, all its processes: nothing is cleaned up, no answer is sent. With KEYS=new it takes a new
 idempotency key for each call, which the tests must notice.
@@ -28,11 +28,13 @@ STEPS: Final = (
     "after_session",
     "after_opening",
 )
+EVENT_STEPS: Final = ("before_receiving", "after_receiving")
 
 _AFTER_CALL: Mapping[str, str] = {
     "edge.start_": "after_staging",
     "edge.bind_stripe_customer": "after_binding",
     "edge.open_checkout": "after_opening",
+    "edge.receive_stripe_event": "after_receiving",
 }
 
 
@@ -67,6 +69,8 @@ async def call(
 ) -> Any:
     if "edge.start_" in query:
         doom("before_staging")
+    if "edge.receive_stripe_event" in query:
+        doom("before_receiving")
     answer = await _call(self, query, parameters, timeout=timeout)
     for name, step in _AFTER_CALL.items():
         if name in query:

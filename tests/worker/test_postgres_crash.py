@@ -1,21 +1,17 @@
 """Kill -9 of Postgres, all of its processes, while jobs are staged and done: nothing lost, nothing twice."""
 
-import signal
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import psutil
 import psycopg
 import pytest
 
-from scripts.stack.database import migrate, prepare
-from scripts.stack.ports import free_port_base
-from scripts.stack.settings import Settings
 from scripts.stack.stack import Stack
 from tests.acting import World
+from tests.crashes import doomed_server, forgetful, kill_postgres
 from tests.jobs.queueing import EFFECTS, Queue
 from tests.worker.process import PATIENCE, drained, eventually, worker
 
@@ -25,14 +21,10 @@ KINDS = ("test.sql", "test.python")
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A Postgres of its own, for it will not survive."""
-    stack = Stack(Settings(state=tmp_path_factory.mktemp("doomed"), port=free_port_base()))
-    stack.up(("postgres",))
-    prepare(stack.superuser_url())
-    migrate(stack.url("postgres"), seed=False)
-    with psycopg.connect(stack.url("postgres")) as connection:
-        connection.execute(EFFECTS)
-    yield stack
-    stack.destroy()
+    with doomed_server(tmp_path_factory.mktemp("doomed")) as stack:
+        with psycopg.connect(stack.url("postgres")) as connection:
+            connection.execute(EFFECTS)
+        yield stack
 
 
 @pytest.fixture
@@ -41,29 +33,6 @@ def own_queue(server: Stack) -> Queue:
     world.as_dba("truncate jobs.queue, jobs.finished, jobs.effects")
     world.as_dba("delete from jobs.schedules")
     return Queue(world, server.url("edge_service"))
-
-
-@pytest.fixture
-def forgetful(server: Stack) -> Iterator[None]:
-    """Commits are acknowledged before they are on disk, by long enough that nobody needs luck to see it."""
-    with psycopg.connect(server.superuser_url(), autocommit=True) as connection:
-        connection.execute("alter system set synchronous_commit = off")
-        connection.execute("alter system set wal_writer_delay = '10s'")
-        connection.execute("select pg_reload_conf()")
-    yield
-    with psycopg.connect(server.superuser_url(), autocommit=True) as connection:
-        connection.execute("alter system reset all")
-        connection.execute("select pg_reload_conf()")
-
-
-def kill_postgres(server: Stack) -> None:
-    pid = int((server.data / "postmaster.pid").read_text().splitlines()[0])
-    postmaster = psutil.Process(pid)
-    processes = [postmaster, *postmaster.children(recursive=True)]
-    for process in processes:
-        if process.is_running():
-            process.send_signal(signal.SIGKILL)
-    psutil.wait_procs(processes, timeout=10)
 
 
 class Client:
@@ -134,9 +103,9 @@ def test_workers_that_a_killed_postgres_makes_forget_or_repeat_are_caught(
     assert (lost > 0, repeated > 0) == (variant == "forgets", variant == "repeats")
 
 
-@pytest.mark.usefixtures("forgetful")
 def test_a_postgres_that_acknowledges_too_early_is_caught(server: Stack, own_queue: Queue) -> None:
     """The control: what was staged last is lost with the memory of the server."""
-    lost, repeated = crash_and_recover(server, own_queue, "sound", 1)
+    with forgetful(server):
+        lost, repeated = crash_and_recover(server, own_queue, "sound", 1)
     assert lost > 0
     assert repeated == 0, "effects and completions are lost together"
