@@ -44,7 +44,10 @@ CONTROLS = {
         "to end",
     ),
     "the end of a dispute is no end": Control(
-        "billing.step(text, text, text)", "coalesce(", "coalesce(step.to_status, ", "dispute lost"
+        "billing.step(text, text, text)",
+        "when found then to_status else from_status",
+        "when found then to_status else to_status",
+        "dispute lost",
     ),
     "the amount that was heard of last": Control(
         "billing.merge_charge(jsonb)", "greatest(s.refunded_seen, ", "(", "refunded in part"
