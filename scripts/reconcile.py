@@ -85,10 +85,10 @@ def _run(connection: Connection, wait: float) -> int:
             show_table(rows)
             return 1 if rows[0]["open"] else 0
         if patient and time.monotonic() > begun + _PATIENCE:
-            print("no end yet: is a worker running?", file=sys.stderr)
+            print("no end yet: scripts/jobs list says what it waits for", file=sys.stderr)
             patient = False
         time.sleep(0.2)
-    print("It goes on. Is a worker running?  scripts/reconcile status", file=sys.stderr)
+    print("It goes on. Is a worker running?  scripts/jobs list, scripts/reconcile status", file=sys.stderr)
     return 1
 
 

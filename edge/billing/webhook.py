@@ -11,6 +11,7 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 import psycopg
+import structlog
 from litestar import post
 from litestar.datastructures import State
 from litestar.di import NamedDependency
@@ -29,6 +30,8 @@ TOLERANCE: Final = 300
 _ERRORS: Final = problem_responses(
     "invalid_signature", "payload_too_large", "validation_failed", "internal", "provider_unavailable"
 )
+
+_log = structlog.get_logger("edge.webhook")
 
 
 class Receipt(msgspec.Struct, frozen=True):
@@ -49,7 +52,13 @@ async def receive_event(
     ] = None,
 ) -> Receipt:
     """Records and applies an event, once however often it is delivered."""
-    payload = verified(body, signature, webhook_secrets)
+    try:
+        payload = verified(body, signature, webhook_secrets)
+    except EdgeError:
+        # Forged, or our secret is not the endpoint's any more: then orders stay unpaid until somebody looks.
+        state.metrics.received("refused")
+        _log.warning("webhook_refused", hint="Sent by Stripe? Then STRIPE_WEBHOOK_SECRET is wrong.")
+        raise
     try:
         status = await database.as_service().call(queries.RECEIVE_STRIPE_EVENT, {"payload": payload})
     except psycopg.errors.StatementTooComplex as error:

@@ -57,6 +57,7 @@ def test_a_signature_that_is_no_text_is_refused(client: Client, world: World) ->
 def test_a_signature_with_another_secret_is_refused(client: Client, world: World) -> None:
     body = body_of(event())
     refuses(client, world, body, signed(body, OTHER_SECRET))
+    assert 'edge_stripe_events_total{status="refused"} 1.0' in client.get("/metrics").text
 
 
 def test_an_old_delivery_cannot_be_replayed(client: Client, world: World) -> None:
