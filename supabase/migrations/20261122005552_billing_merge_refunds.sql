@@ -80,6 +80,7 @@ declare
     v_payment public.payments := billing.payment_of(refund);
     v_refund public.refunds;
     v_status text := coalesce(refund ->> 'status', 'pending');
+    v_is_new boolean := false;
 begin
     if v_payment.status is distinct from 'succeeded' then
         perform billing.wait_for(coalesce(billing.intent_of(refund), billing.charge_of(refund)));
@@ -108,6 +109,7 @@ begin
             nullif(refund ->> 'reason', ''), left(refund ->> 'failure_reason', 500)
         )
         returning * into v_refund;
+        v_is_new := true;
     end if;
     insert into billing.stripe_refunds (refund_id, stripe_id)
     values (v_refund.id, refund ->> 'id')
@@ -116,6 +118,13 @@ begin
     update public.refunds as r
     set status = v_status, failure = coalesce(left(refund ->> 'failure_reason', 500), r.failure)
     where r.id = v_refund.id and billing.step('refund', r.status, v_status) <> r.status;
+    if v_status = 'failed' and (found or v_is_new) then
+        perform billing.file_discrepancy(
+            'refund_failed', 'refund:' || v_refund.id, 'The bank sent a refund back: the customer did not get it.',
+            'Give the money back in another way, or refund again.',
+            jsonb_build_object('payment', v_payment.id, 'amount', v_refund.amount)
+        );
+    end if;
     perform billing.settle_payment(v_payment.id);
     return true;
 end

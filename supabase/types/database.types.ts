@@ -448,6 +448,14 @@ isOneToOne: false
               "attempts": number,"created_at": string,"finished_at": string,"id": number,"kind": string,"lost_leases": number,"payload": Json,"priority": number,"reason": string,"run_at": string,"state": string,"unique_key": string,"worker": string
             }[]
                            },
+"admin_payments":
+{ Args: { "before"?: string,"email"?: string,"order_id"?: string,"page_size"?: number }; Returns: Database["public"]['CompositeTypes']["admin_payment"][]
+                          SetofOptions: {
+        from: "*"
+        to: "admin_payment"
+        isOneToOne: false
+        isSetofReturn: true
+      } },
 "admin_refund_payment":
 { Args: { "amount"?: number,"idempotency_key"?: string,"payment_id": string,"reason"?: string }; Returns: {
               "amount": number,
@@ -612,7 +620,9 @@ isOneToOne: false
             [_ in never]: never
           }
           CompositeTypes: {
-            "audit_entry": {
+            "admin_payment": {
+                        "id": string | null,"order_id": string | null,"subscription_id": string | null,"user_id": string | null,"organization_id": string | null,"email": string | null,"status": string | null,"currency": string | null,"amount": number | null,"amount_refunded": number | null,"amount_requested": number | null,"disputed": boolean | null,"failure_code": string | null,"created_at": string | null,"paid_at": string | null
+                      },"audit_entry": {
                         "id": number | null,"at": string | null,"database_role": string | null,"user_id": string | null,"actor": string | null,"request_id": string | null,"table_name": string | null,"row_key": string | null,"action": string | null,"changes": Json | null
                       },"discrepancy": {
                         "id": number | null,"kind": string | null,"subject": string | null,"reason": string | null,"suggested_action": string | null,"detail": Json | null,"first_seen_at": string | null,"last_seen_at": string | null,"resolved_at": string | null,"resolution": string | null

@@ -675,6 +675,24 @@ class PublicTasksUpdate(TypedDict):
     value: NotRequired[Annotated[float, Field(alias="value")]]
 
 
+class PublicAdminPayment(BaseModel):
+    id: Optional[uuid.UUID] = Field(alias="id")
+    order_id: Optional[uuid.UUID] = Field(alias="order_id")
+    subscription_id: Optional[uuid.UUID] = Field(alias="subscription_id")
+    user_id: Optional[uuid.UUID] = Field(alias="user_id")
+    organization_id: Optional[uuid.UUID] = Field(alias="organization_id")
+    email: Optional[str] = Field(alias="email")
+    status: Optional[str] = Field(alias="status")
+    currency: Optional[str] = Field(alias="currency")
+    amount: Optional[int] = Field(alias="amount")
+    amount_refunded: Optional[int] = Field(alias="amount_refunded")
+    amount_requested: Optional[int] = Field(alias="amount_requested")
+    disputed: Optional[bool] = Field(alias="disputed")
+    failure_code: Optional[str] = Field(alias="failure_code")
+    created_at: Optional[datetime.datetime] = Field(alias="created_at")
+    paid_at: Optional[datetime.datetime] = Field(alias="paid_at")
+
+
 class PublicAuditEntry(BaseModel):
     id: Optional[int] = Field(alias="id")
     at: Optional[datetime.datetime] = Field(alias="at")

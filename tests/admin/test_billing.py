@@ -105,6 +105,29 @@ def test_a_refund_is_asked_for_once_per_key(shop: Shop, admin: Person) -> None:
     assert [row["id"] for row in jobs] == [str(first["id"]), str(rest["id"])]
 
 
+def test_payments_are_found_by_order_and_by_address(shop: Shop, admin: Person) -> None:
+    grace, alan = shop.world.person("grace"), shop.world.person("alan")
+    bought, other = shop.paid(grace), shop.paid(alan, 3000)
+    (found,) = admin.rows("select * from admin_payments(order_id => %s)", bought.order_id)
+    assert (found["id"], found["email"], found["amount"]) == (shop.payment(bought)["id"], grace.email, 2000)
+    (by_address,) = admin.rows("select * from admin_payments(email => %s)", alan.email.upper())
+    assert by_address["order_id"] == other.order_id
+    newest, oldest = admin.rows("select * from admin_payments()")
+    assert admin.rows("select * from admin_payments(before => %s)", newest["created_at"]) == [oldest]
+
+
+def test_a_refund_that_the_bank_sends_back_waits_for_a_decision_once(shop: Shop, admin: Person) -> None:
+    bought = shop.paid(shop.world.person("grace"))
+    refund = shop.refund(bought, 700)
+    shop.apply("refund.created", refund)
+    shop.apply("refund.failed", refund | {"status": "failed", "failure_reason": "account closed"})
+    (filed,) = admin.rows("select * from admin_discrepancies()")
+    assert (filed["kind"], filed["detail"]["amount"]) == ("refund_failed", 700)
+    admin.rows("select admin_resolve_discrepancy(%s, 'sent by hand')", filed["id"])
+    shop.apply("refund.updated", refund | {"status": "failed", "failure_reason": "account closed"})
+    assert admin.rows("select * from admin_discrepancies()") == []
+
+
 def test_a_discrepancy_is_seen_and_settled(shop: Shop, admin: Person) -> None:
     bought: Purchase = shop.order(shop.world.person("grace"))
     shop.apply("checkout.session.completed", shop.session(bought, amount_total=1))
@@ -129,6 +152,7 @@ def test_a_discrepancy_is_seen_and_settled(shop: Shop, admin: Person) -> None:
         "select admin_ignore_stripe_event('evt_1', 'x')",
         "select * from admin_refund_payment(gen_random_uuid(), 1)",
         "select * from admin_discrepancies()",
+        "select * from admin_payments()",
         "select admin_resolve_discrepancy(1, 'x')",
     ],
 )

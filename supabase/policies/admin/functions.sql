@@ -19,6 +19,7 @@ grant execute on function admin.is_admin() to authenticated;
 grant execute on function public.admin_stripe_events(text, timestamptz, integer) to authenticated;
 grant execute on function public.admin_retry_stripe_event(text) to authenticated;
 grant execute on function public.admin_ignore_stripe_event(text, text) to authenticated;
+grant execute on function public.admin_payments(uuid, text, timestamptz, integer) to authenticated;
 grant execute on function public.admin_refund_payment(uuid, bigint, text, text) to authenticated;
 grant execute on function public.admin_discrepancies(boolean, bigint, integer) to authenticated;
 grant execute on function public.admin_resolve_discrepancy(bigint, text) to authenticated;
@@ -26,6 +27,7 @@ grant execute on function public.admin_resolve_discrepancy(bigint, text) to auth
 grant execute on function admin.stripe_events(text, timestamptz, integer) to authenticated;
 grant execute on function admin.retry_stripe_event(text) to authenticated;
 grant execute on function admin.ignore_stripe_event(text, text) to authenticated;
+grant execute on function admin.payments(uuid, text, timestamptz, integer) to authenticated;
 grant execute on function admin.refund_payment(uuid, bigint, text, text) to authenticated;
 grant execute on function admin.discrepancies(boolean, bigint, integer) to authenticated;
 grant execute on function admin.resolve_discrepancy(bigint, text) to authenticated;

@@ -171,7 +171,7 @@ def _loose_ends(play: Play, ids: list[uuid.UUID]) -> Iterator[str]:
         yield f"dead job {row}"
     for row in play.database.rows(
         "select kind, subject, detail from billing.discrepancies where resolved_at is null"
-        " and kind not in ('refund_refused', 'missing_at_stripe')"
+        " and kind not in ('refund_refused', 'refund_failed', 'missing_at_stripe')"
         " and first_seen_at >= (select min(created_at) from billing.customers where id = any (%s))",
         ids,
     ):
