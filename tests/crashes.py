@@ -46,7 +46,7 @@ def forgetful(server: Stack) -> Iterator[None]:
     with psycopg.connect(server.superuser_url(), autocommit=True) as connection:
         connection.execute("alter system set synchronous_commit = off")
         connection.execute("alter system set wal_writer_delay = '10s'")
-        connection.execute("alter system set wal_writer_flush_after = '1GB'")
+        connection.execute("alter system set wal_writer_flush_after = '1GB'")  # nor because there is much
     kill_postgres(server)  # a reload reaches its processes one after the other
     server.up(("postgres",), migrations=False)
     try:

@@ -7,6 +7,7 @@ create table billing.customers (
     user_id uuid constraint customers_user_id_fkey references public.profiles (id),
     organization_id uuid constraint customers_organization_id_fkey references public.organizations (id),
     email text,
+    email_of uuid constraint customers_email_of_fkey references public.profiles (id),
     stripe_id text,
     created_at timestamptz not null default now(),
     constraint a_person_or_an_organization check (num_nonnulls(user_id, organization_id) = 1),
@@ -18,8 +19,10 @@ create table billing.customers (
 comment on table billing.customers is 'Who pays: exactly one person or one organization each. Made with the first purchase, kept for ever.';
 comment on column billing.customers.email is
 'Where Stripe sends receipts, as it was when the customer was made: a repeated call to Stripe must say the same. Erased with the person.';
+comment on column billing.customers.email_of is
+'Whose address it is: of an organization, the admin who made it a customer. With them it is erased.';
 
-create index customers_by_email on billing.customers (email);
+create index customers_by_address on billing.customers (email_of);
 
 create trigger _100_refuse_another_owner
 before update on billing.customers
@@ -83,8 +86,10 @@ begin
         perform core.fail('invalid_state', 'Give your account an e-mail address that can be written to.', '{"rule": "a_customer_has_an_address"}');
     end if;
 
-    insert into billing.customers (user_id, organization_id, email)
-    values (case when organization_id is null then v_profile.id end, organization_id, lower(v_profile.email))
+    insert into billing.customers (user_id, organization_id, email, email_of)
+    values (
+        case when organization_id is null then v_profile.id end, organization_id, lower(v_profile.email), v_profile.id
+    )
     on conflict do nothing;
 
     -- Requests of one customer queue here.

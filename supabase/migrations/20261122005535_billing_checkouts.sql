@@ -100,7 +100,7 @@ set search_path = ''
 as $$
     select jsonb_build_object(
         'checkout_id', checkout.id, 'kind', checkout.kind, 'status', checkout.status,
-        'order_id', checkout.order_id, 'plan', checkout.plan, 'url', checkout.url,
+        'order_id', checkout.order_id, 'plan', checkout.plan, 'url', case checkout.status when 'open' then checkout.url end,
         'success_url', checkout.success_url, 'cancel_url', checkout.cancel_url,
         'customer', (select billing.shown_customer(c) from billing.customers as c where c.id = checkout.customer_id),
         'lines', case checkout.kind

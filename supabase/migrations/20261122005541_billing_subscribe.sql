@@ -126,16 +126,10 @@ begin
     where c.id = v_checkout.id and c.stripe_id is null;
     perform billing.merge_session(session);
     select c.* into strict v_checkout from billing.checkouts as c where c.id = v_checkout.id;
-    -- Whoever was deleted meanwhile pays nothing.
-    if exists (
-        select from billing.customers as c
-        left join public.profiles as p on c.user_id = p.id
-        left join public.organizations as o on c.organization_id = o.id
-        where c.id = v_checkout.customer_id and coalesce(p.deleted_at, o.deleted_at) is not null
-    ) then
-        perform jobs.enqueue('billing.expire_checkout', jsonb_build_object('checkout_id', v_checkout.id));
-    end if;
-    return jsonb_build_object('order_id', v_checkout.order_id, 'url', v_checkout.url, 'status', v_checkout.status);
+    return jsonb_build_object(
+        'order_id', v_checkout.order_id, 'status', v_checkout.status,
+        'url', case v_checkout.status when 'open' then v_checkout.url end
+    );
 end
 $$;
 comment on function edge.open_checkout(uuid, jsonb) is

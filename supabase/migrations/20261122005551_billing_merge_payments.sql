@@ -134,11 +134,18 @@ begin
         return true;
     end if;
 
-    if v_checkout.completed then
+    -- Not v_checkout.completed: a session seen while it was open knows no intent, which an event may have told meanwhile.
+    if session ->> 'status' = 'complete' and billing.intent_of(session) is not null then
         perform billing.record_payment(
-            v_checkout, coalesce(billing.intent_of(session), session ->> 'id'),
+            v_checkout, billing.intent_of(session),
             case when v_checkout.paid then 'succeeded' when v_checkout.debit_failed then 'failed' else 'processing' end,
             session ->> 'currency', (session ->> 'amount_total')::bigint
+        );
+    elsif session ->> 'status' = 'complete' then
+        perform billing.file_discrepancy(
+            'nothing_paid', 'order:' || v_checkout.order_id, 'Stripe ended the session without any payment.',
+            'Find out which discount made it free, and settle the order by hand.',
+            jsonb_build_object('session', session ->> 'id')
         );
     end if;
     if not (v_checkout.completed and v_checkout.paid) then -- else its payment did, when it succeeded

@@ -49,6 +49,27 @@ $$;
 comment on function billing.merge_charge(jsonb) is
 'What is known of a charge: that it was captured, and how much went back so far, which only grows.';
 
+create function billing.is_other_currency(object jsonb, payment public.payments)
+returns boolean
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+    if coalesce(upper(object ->> 'currency') = payment.currency, true) then
+        return false;
+    end if;
+    perform billing.file_discrepancy(
+        'other_currency', object ->> 'id', 'Its amount is in another currency than the payment.',
+        'Book what it moved by hand, by the balance transactions that Stripe shows for it.',
+        jsonb_build_object('payment', payment.id, 'amount', object -> 'amount', 'currency', object -> 'currency')
+    );
+    return true;
+end
+$$;
+comment on function billing.is_other_currency(jsonb, public.payments) is
+'Whether an amount cannot be compared with its payment; then it is filed for a decision. Cents of one currency are none of another.';
+
 create function billing.merge_refund(refund jsonb)
 returns boolean
 language plpgsql
@@ -62,6 +83,10 @@ declare
 begin
     if v_payment.status is distinct from 'succeeded' then
         perform billing.wait_for(coalesce(billing.intent_of(refund), billing.charge_of(refund)));
+    end if;
+
+    if billing.is_other_currency(refund, v_payment) then
+        return true;
     end if;
 
     -- Known by Stripe's id, or still ours alone.
@@ -110,6 +135,10 @@ declare
 begin
     if v_payment.status is distinct from 'succeeded' then
         perform billing.wait_for(coalesce(billing.intent_of(dispute), billing.charge_of(dispute)));
+    end if;
+
+    if billing.is_other_currency(dispute, v_payment) then
+        return true;
     end if;
 
     select s.dispute_id into v_dispute_id from billing.stripe_disputes as s where s.stripe_id = dispute ->> 'id';

@@ -40,6 +40,20 @@ begin
     elsif billing.ref(object -> 'customer') is not null then
         return false; -- customers are known before anything is sold to them
     end if;
+    if exists (
+        select from billing.checkouts as c
+        inner join billing.customers as u on c.customer_id = u.id
+        where
+            c.id = billing.our_id(object, 'checkout_id')
+            and (c.customer_id <> v_customer_id or u.stripe_id <> billing.ref(object -> 'customer'))
+    ) then
+        perform billing.file_discrepancy(
+            'another_customers_checkout', object ->> 'id', 'It names a checkout of another customer than its own.',
+            'Find out who wrote its metadata at Stripe, and whose money it is.',
+            jsonb_build_object('checkout', billing.our_id(object, 'checkout_id'), 'customer', v_customer_id)
+        );
+        return false;
+    end if;
 
     return case object ->> 'object'
         when 'checkout.session' then billing.merge_session(object, event_type)
@@ -59,6 +73,23 @@ $$;
 comment on function billing.merge(jsonb, text, bigint, bigint) is
 'Merges an object: of an event of that type and second, or (with a ticket) fetched. False: it is not ours. Raises JB001 if it refers to something that is not here yet.';
 
+create function billing.lock_customer_of(object jsonb)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+    v_customer_id uuid := billing.customer_for(object);
+begin
+    if v_customer_id is not null then
+        perform billing.lock_customer(v_customer_id);
+    end if;
+end
+$$;
+comment on function billing.lock_customer_of(jsonb) is
+'Comes before the event''s own row, which is locked after the person or organization like everything else.';
+
 create table billing.stripe_events (
     id text constraint stripe_events_pkey primary key,
     type text not null,
@@ -73,6 +104,9 @@ create table billing.stripe_events (
     ended_by uuid,
     constraint id_is_one_line check (core.valid(id ~ '^[!-~]{1,255}$', 'id', 'the id of an event')),
     constraint type_is_one_line check (core.valid(type ~ '^[!-~]{1,255}$', 'type', 'the type of an event')),
+    constraint created_is_a_time check (core.valid(
+        created between 0 and 253402300799, 'created', 'seconds since 1970'
+    )),
     constraint status_is_known check (status in ('received', 'applied', 'ignored', 'failed', 'dead')),
     constraint open_until_it_ends check ((status in ('applied', 'ignored')) = (ended_at is not null)),
     constraint failure_says_why check (status not in ('failed', 'dead') or error is not null),

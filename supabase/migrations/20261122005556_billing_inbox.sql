@@ -126,6 +126,9 @@ declare
     v_event billing.stripe_events;
     v_status text;
 begin
+    perform billing.lock_customer_of(e.payload #> '{data,object}')
+    from billing.stripe_events as e
+    where e.id = apply_again.payload ->> 'event_id';
     select e.* into v_event from billing.stripe_events as e where e.id = apply_again.payload ->> 'event_id' for no key update;
     if v_event.status is null or v_event.status not in ('received', 'failed') then
         return jsonb_build_object('status', coalesce(v_event.status, 'gone'));
@@ -149,6 +152,7 @@ declare
     v_event billing.stripe_events;
     v_status text;
 begin
+    perform billing.lock_customer_of(e.payload #> '{data,object}') from billing.stripe_events as e where e.id = event_id;
     select e.* into v_event from billing.stripe_events as e where e.id = event_id for no key update;
     if not found then
         perform core.fail('not_found', 'There is no such event.', jsonb_build_object('event', event_id));
@@ -206,6 +210,9 @@ declare
 begin
     perform billing.require_event(payload);
 
+    if billing.handles(payload ->> 'type') then
+        perform billing.lock_customer_of(payload #> '{data,object}');
+    end if;
     -- A twin waits here until the first one commits or gives up.
     insert into billing.stripe_events as e (id, type, created, payload, status, error, ended_at)
     values (

@@ -109,10 +109,13 @@ begin
 
     for v_object in select o.value from jsonb_array_elements(objects) as o (value) loop
         perform billing.apply_waiting(v_object);
-        -- Unless somebody asked later and was answered first.
+        -- Unless somebody asked later and was answered first, or it has ended since: nothing returns from there.
         if not exists (
             select from billing.stripe_subscriptions as n
-            where n.stripe_id = v_object ->> 'id' and n.applied_ticket > merge_fetched.ticket
+            inner join public.subscriptions as s on n.subscription_id = s.id
+            where
+                n.stripe_id = v_object ->> 'id'
+                and (n.applied_ticket > merge_fetched.ticket or s.status = 'canceled')
         ) then
             perform billing.file_difference(v_object);
         end if;
@@ -133,6 +136,10 @@ declare
 begin
     if v_job.id is null then
         return;
+    end if;
+    if v_job.payload ->> 'object' = 'checkout.session' and objects = '[]' then
+        -- Nobody can pay what Stripe does not have: else its customer would be sent to it for ever.
+        objects := jsonb_build_array(v_job.payload || '{"object": "checkout.session", "status": "expired", "payment_status": "unpaid"}');
     end if;
     perform billing.merge_fetched(objects, ticket);
     perform jobs.finish(id, lease, jsonb_build_object('objects', jsonb_array_length(objects)));

@@ -22,7 +22,7 @@ declare
 begin
     -- Also where the address stands for an organization that goes on.
     if tg_table_name = 'profiles' then
-        update billing.customers as c set email = null where c.email = lower(to_jsonb(old) ->> 'email');
+        update billing.customers as c set email = null where c.email_of = new.id and c.email is not null;
     end if;
     select c.* into v_customer
     from billing.customers as c
@@ -83,6 +83,33 @@ after insert on public.subscriptions
 for each row
 when (new.status <> 'canceled')
 execute function billing.end_late_subscription();
+
+create function billing.end_late_checkout()
+returns trigger
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+    if exists (
+        select from billing.customers as c
+        left join public.profiles as p on c.user_id = p.id
+        left join public.organizations as o on c.organization_id = o.id
+        where c.id = new.customer_id and coalesce(p.deleted_at, o.deleted_at) is not null
+    ) then
+        perform jobs.enqueue('billing.expire_checkout', jsonb_build_object('checkout_id', new.id));
+    end if;
+    return null;
+end
+$$;
+comment on function billing.end_late_checkout() is
+'A page that Stripe opened while its customer was being deleted is closed as well: the deletion saw no session yet.';
+
+create trigger _400_end_late
+after update of stripe_id on billing.checkouts
+for each row
+when (old.stripe_id is null and new.stripe_id is not null and new.status = 'open')
+execute function billing.end_late_checkout();
 
 create function edge.start_cancellation(id bigint, lease bigint)
 returns jsonb

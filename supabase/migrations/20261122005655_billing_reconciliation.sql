@@ -16,6 +16,7 @@ create table billing.reconciliations (
     after text,
     since bigint,
     newest_event bigint,
+    job_id bigint,
     objects integer not null default 0,
     healed integer not null default 0,
     started_at timestamptz not null default now(),
@@ -27,6 +28,9 @@ create table billing.reconciliations (
 );
 comment on table billing.reconciliations is 'Each comparison of everything, how far it is and what it found.';
 comment on column billing.reconciliations.since is 'Events before this second were compared by an earlier one.';
+
+comment on column billing.reconciliations.job_id is
+'The job that fetches its pages: the one that asked last. Pages of another would be counted for what this one is at.';
 
 create unique index one_reconciliation_at_a_time on billing.reconciliations ((true)) where ended_at is null;
 
@@ -89,8 +93,19 @@ begin
     insert into billing.reconciliations as r (since)
     values ((select max(o.newest_event) - 86400 from billing.reconciliations as o where o.ended_at is not null))
     on conflict do nothing;
-    select r.* into strict v_reconciliation from billing.reconciliations as r where r.ended_at is null;
-    return case when v_reconciliation.resource <> 'ledger' then billing.step_of(v_reconciliation) end;
+    update billing.reconciliations as r
+    set job_id = v_job.id
+    where r.ended_at is null
+    returning r.* into strict v_reconciliation;
+    if v_reconciliation.resource = 'ledger' then
+        -- Its end is under way, or died: then this is who notices.
+        perform jobs.enqueue(
+            'billing.end_reconciliation', jsonb_build_object('reconciliation_id', v_reconciliation.id),
+            unique_key => v_reconciliation.id::text
+        );
+        return null;
+    end if;
+    return billing.step_of(v_reconciliation);
 end
 $$;
 comment on function edge.start_reconciliation(bigint, bigint) is
@@ -131,6 +146,15 @@ begin
     v_difference := billing.difference(object);
     if v_difference is null then
         perform billing.close_difference(object);
+        if
+            object ->> 'object' = 'checkout.session'
+            and exists (
+                select from billing.checkouts as c where c.stripe_id = object ->> 'id' and c.status = 'processing'
+            )
+        then
+            -- The session does not say whether its debit is still under way.
+            perform billing.refetch('payment_intent', billing.intent_of(object));
+        end if;
         return false;
     end if;
     if object ->> 'object' <> 'subscription' then

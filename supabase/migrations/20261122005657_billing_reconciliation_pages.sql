@@ -153,7 +153,11 @@ begin
     if v_job.id is null then
         return null;
     end if;
-    select r.* into strict v_now from billing.reconciliations as r where r.ended_at is null for update;
+    select r.* into v_now from billing.reconciliations as r where r.job_id = v_job.id and r.ended_at is null for update;
+    if not found then
+        perform jobs.finish(id, lease, '{"outcome": "another job goes on with it"}');
+        return null;
+    end if;
     -- In the order in which everybody locks: people, then organizations, each by id.
     for v_object in
         select o.value
@@ -184,7 +188,9 @@ begin
     if v_next <> 'ledger' then
         return billing.step_of(v_now);
     end if;
-    perform jobs.enqueue('billing.end_reconciliation', jsonb_build_object('reconciliation_id', v_now.id));
+    perform jobs.enqueue(
+        'billing.end_reconciliation', jsonb_build_object('reconciliation_id', v_now.id), unique_key => v_now.id::text
+    );
     perform jobs.finish(id, lease, jsonb_build_object('reconciliation', v_now.id));
     return null;
 end

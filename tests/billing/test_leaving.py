@@ -47,6 +47,11 @@ def test_what_a_deleted_person_paid_stays_and_nothing_more_is_charged(shop: Shop
     shop.assert_sound()
 
 
+def _move(shop: Shop, person: Person, address: str) -> None:
+    """They change their address: what they gave before is theirs as well."""
+    shop.world.as_auth_service("update auth.users set email = %s where id = %s", address, person.id)
+
+
 def _assert_no_address(shop: Shop, person: Person) -> None:
     """In no table but Stripe's own events, and in no mail."""
     tables = (
@@ -91,6 +96,7 @@ def test_an_organization_that_ends_is_charged_no_more_and_one_that_is_handed_ove
     join(ada, shared, heir, "member")
     for organization in (shared, alone):
         shop.subscribed(ada, organization)
+    _move(shop, ada, "ada@elsewhere.example")
     _delete(shop, ada)
     ended = shop.dba("select id from public.subscriptions where organization_id = %s", alone)["id"]
     assert _jobs(shop, "billing.cancel_subscription") == [{"subscription_id": str(ended)}]

@@ -3,12 +3,28 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from tests.acting import Person, World
 from tests.billing.properties.database import Database
-from tests.billing.properties.play import Cast
 
 UNIT_AMOUNT = 1000
+
+
+@dataclass
+class Cast:
+    """Who buys, in a database where others bought before."""
+
+    ada: Person
+    bob: Person
+    company: uuid.UUID
+    boss: Person
+    price: uuid.UUID
+
+    @property
+    def payers(self) -> Sequence[tuple[Person, uuid.UUID | None]]:
+        return (self.ada, None), (self.bob, None), (self.ada, self.company)
 
 
 def open_shop(world: World) -> tuple[uuid.UUID, Person]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.acting import Row
 from tests.billing.properties.database import Database
-from tests.billing.properties.mails import wrong_mails
+from tests.billing.properties.mails import Outbox
 from tests.billing.properties.oracle import Truth
 from tests.billing.properties.play import Play
 
@@ -51,6 +51,7 @@ def differences(play: Play, before: Ledger) -> list[str]:
     )
     names = {row["stripe_id"]: str(row["id"]) for row in customers if row["stripe_id"]}
     truth = Truth(play.stripe, names, frozenset(row["id"] for row in heard))
+    staying = [row["id"] for row in customers if row["user_id"] not in play.gone]
     return [
         *_orders(play, truth, ids),
         *_unlike("payment", _payments(play.database, ids), truth.payments()),
@@ -59,7 +60,7 @@ def differences(play: Play, before: Ledger) -> list[str]:
         *_unlike("subscription", _subscriptions(play.database, ids), truth.subscriptions()),
         *_tiers(play, truth, customers),
         *_money(play, truth, ids, before),
-        *wrong_mails(play, truth, ids),
+        *Outbox(play.database, staying).wrong(truth),
         *_loose_ends(play, ids),
     ]
 
@@ -114,7 +115,8 @@ def _disputes(database: Database, ids: list[uuid.UUID]) -> dict[str, tuple[Any, 
 def _subscriptions(database: Database, ids: list[uuid.UUID]) -> dict[str, tuple[Any, ...]]:
     rows = database.rows(
         "select n.stripe_id as name, s.* from public.subscriptions as s"
-        " left join billing.stripe_subscriptions as n on s.id = n.subscription_id where s.customer_id = any (%s)",
+        " left join billing.stripe_subscriptions as n on s.id = n.subscription_id"
+        " where s.customer_id = any (%s)",
         ids,
     )
     moments = ("current_period_start", "current_period_end", "trial_end", "canceled_at", "ended_at")
@@ -130,7 +132,8 @@ def _subscriptions(database: Database, ids: list[uuid.UUID]) -> dict[str, tuple[
 def _tiers(play: Play, truth: Truth, customers: list[Row]) -> Iterator[str]:
     pro = truth.pro()
     rows = play.database.rows(
-        "select c.id::text, coalesce(p.subscription_tier, o.subscription_tier) as tier from billing.customers as c"
+        "select c.id::text, coalesce(p.subscription_tier, o.subscription_tier) as tier"
+        " from billing.customers as c"
         " left join public.profiles as p on c.user_id = p.id"
         " left join public.organizations as o on c.organization_id = o.id where c.id = any (%s)",
         [row["id"] for row in customers],
@@ -146,7 +149,8 @@ def _money(play: Play, truth: Truth, ids: list[uuid.UUID], before: Ledger) -> It
     if moved.get("revenue", 0) != truth.gross():
         yield f"revenue is {moved.get('revenue')}, Stripe has {truth.gross()}"
     rows = play.database.rows(
-        "select p.id, (select count(*) from ledger.transfers as t where t.reference = 'payment:' || p.id) as count"
+        "select p.id,"
+        " (select count(*) from ledger.transfers as t where t.reference = 'payment:' || p.id) as count"
         " from public.payments as p where p.customer_id = any (%s) and p.status = 'succeeded'", ids,
     )  # fmt: skip
     yield from (f"payment {row['id']} has {row['count']} transfers" for row in rows if row["count"] != 1)
@@ -167,7 +171,8 @@ def _loose_ends(play: Play, ids: list[uuid.UUID]) -> Iterator[str]:
         yield f"dead job {row}"
     for row in play.database.rows(
         "select kind, subject, detail from billing.discrepancies where resolved_at is null"
-        " and kind not in ('refund_refused', 'missing_at_stripe') and first_seen_at >= (select min(created_at) from billing.customers where id = any (%s))",
+        " and kind not in ('refund_refused', 'missing_at_stripe')"
+        " and first_seen_at >= (select min(created_at) from billing.customers where id = any (%s))",
         ids,
     ):
         yield f"discrepancy {row}"

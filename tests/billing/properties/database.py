@@ -1,4 +1,4 @@
-"""The database as everybody around billing meets it: customers, the edge, the worker, and who looks behind."""
+"""The database as everybody around billing meets it: customers, edge, worker, and who looks behind."""
 
 from __future__ import annotations
 

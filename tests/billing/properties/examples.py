@@ -19,7 +19,7 @@ from tests.billing.properties.play import Chaos, Play, Step
 from tests.billing.properties.stripe_account import StripeAccount
 
 EXAMPLES = int(os.environ.get("BILLING_EXAMPLES", "0"))
-"""Instead of the few that are always tried."""
+"""Instead of the few that CI tries."""
 SEED = int(os.environ.get("BILLING_SEED", "0"))
 """Other examples: the same number tries the same ones again."""
 

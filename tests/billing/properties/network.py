@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, field
+from functools import partial
 
 from scripts.stripe_sim.store import Document
 from tests.billing.properties.database import LANES, Database
@@ -40,7 +41,7 @@ class Network:
         self.listen()
         while count > 0 and self.under_way:
             batch = [self._pick() for _ in range(min(self.dice.randint(1, LANES), len(self.under_way)))]
-            self.database.at_once([lambda lane, it=event: self._hand_over(it, lane) for event in batch])
+            self.database.at_once([partial(self._hand_over, event) for event in batch])
             count -= len(batch)
 
     def deliver_all(self) -> None:

@@ -9,7 +9,7 @@ from scripts.stripe_sim.store import Document
 
 
 def as_before(events: Sequence[Document], intents: Mapping[str, str]) -> Iterator[Document]:
-    """The events; `intents` says which payment intent paid an invoice, which payments of invoices say today."""
+    """The events; `intents` says which payment intent paid an invoice, as its payments say today."""
     for event in events:
         if event["type"].startswith("invoice_payment."):
             continue

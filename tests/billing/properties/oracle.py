@@ -79,7 +79,8 @@ class Truth:
     def _payment_status(self, intent: Document) -> str | None:
         if intent["status"] in {"succeeded", "processing"}:
             return str(intent["status"])
-        return "failed" if intent["id"] in self.declined else None
+        completed = self.sessions.get(intent["id"], {}).get("status") == "complete"
+        return "failed" if completed or intent["id"] in self.declined else None
 
     def _refunded(self, intent: str) -> int:
         return int(self.charges[intent]["amount_refunded"]) if intent in self.charges else 0

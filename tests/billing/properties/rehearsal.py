@@ -13,19 +13,19 @@ from psycopg.rows import dict_row
 from scripts.stripe_sim.store import Document
 from tests.acting import Row
 from tests.billing.properties.comparing import Ledger, differences
-from tests.billing.properties.database import only, plain
+from tests.billing.properties.database import Database, only, plain
 from tests.billing.properties.network import RECEIVE
 from tests.billing.properties.play import Play
 from tests.billing.properties.worker import Worker
 
 
-class OneTransaction:
+class OneTransaction(Database):
     """The database as the edge, the worker and a DBA meet it, all in one transaction."""
 
     def __init__(self, url: str) -> None:
         self.connection = psycopg.connect(url, row_factory=dict_row)
 
-    def service(self, query: LiteralString, *parameters: object) -> Any:
+    def service(self, query: LiteralString, *parameters: object, lane: int = 0) -> Any:
         return only(self._as_service(query, [plain(each) for each in parameters]))
 
     def service_rows(self, query: LiteralString, *parameters: object) -> list[Row]:
@@ -55,6 +55,7 @@ class Rehearsal:
     def __init__(self, play: Play) -> None:
         self.play = play
         self.database = OneTransaction(play.database.world.superuser_url)
+        self.broken = ""
 
     def close(self) -> None:
         self.database.connection.close()
@@ -72,9 +73,19 @@ class Rehearsal:
             }
         return [event for event in self.play.stripe.events() if event["type"] in handled]
 
+    def sabotage(self, function: str, sound: str, broken: str) -> None:
+        """From now on this function is broken, in each order anew."""
+        with self.database.taken_back() as database:
+            query: LiteralString = "select pg_get_functiondef(%s::regprocedure) as definition"
+            definition = database.rows(query, function)[0]["definition"]
+        assert sound in definition
+        self.broken = definition.replace(sound, broken)
+
     def wrong(self, events: Sequence[Document], *, asks: bool) -> list[str]:
         """What is not as it should be after these events in this order, with or without asking Stripe."""
         with self.database.taken_back() as database:
+            if self.broken:
+                database.connection.execute(self.broken.encode())
             before = Ledger(database)
             for event in events:
                 database.service(RECEIVE, event)

@@ -31,6 +31,7 @@ AFTERWARDS: dict[str, Sequence[str | int]] = {
     "dispute": ("",),
     "decide": ("won", "lost"),
     "expire": ("",),
+    "leave": ("",),
     "stranger": (SUCCEED, "decline", "async_succeed"),
 }
 MACHINERY: dict[str, Sequence[str | int]] = {
@@ -49,7 +50,10 @@ def _some(kinds: dict[str, Sequence[str | int]]) -> st.SearchStrategy[Step]:
     return st.one_of(made)
 
 
-STEPS = st.lists(st.one_of(_some(SOLD), _some(AFTERWARDS), _some(MACHINERY)), min_size=4, max_size=30)
+PAID = _some({"buy": (SUCCEED, SUCCEED, "async_succeed"), "subscribe": (SUCCEED, "renewals_fail")})
+ANYTHING = st.one_of(_some(SOLD), _some(AFTERWARDS), _some(AFTERWARDS), _some(MACHINERY))
+STEPS = st.builds(list.__add__, st.lists(PAID, max_size=3), st.lists(ANYTHING, min_size=2, max_size=25))
+"""Mostly something is bought first, for most of what may go wrong begins there."""
 
 
 def chaos(*losses: float) -> st.SearchStrategy[Chaos]:
@@ -60,4 +64,5 @@ def chaos(*losses: float) -> st.SearchStrategy[Chaos]:
         loses=st.sampled_from(losses),
         same_second=st.sampled_from([0, 0, 3600]),
         ticks=st.booleans(),
+        forgets=st.just(False) if losses == (0,) else st.booleans(),
     )

@@ -18,7 +18,7 @@ from tests.billing.properties.scenes import ONLY, ORDERS, SUBSCRIPTIONS
 
 ALL_UP_TO = 4
 """All orders of so few events …"""
-SOME = 24
+SOME = 16
 """… else so many of them, beside the true one and its reverse."""
 
 

@@ -147,8 +147,9 @@ class Worker:
         id_, lease = job["id"], job["lease"]
         try:
             wanted = self.database.service("select edge.start_refund(%s, %s)", id_, lease)
-        except psycopg.Error as error:
-            assert error.sqlstate == "JB001", error
+        except psycopg.Error as early:
+            if early.sqlstate != "JB001":
+                raise
             return lambda: self.database.service("select edge.retry_later(%s, %s, 'not yet', 1)", id_, lease)
         if wanted is None:
             return lambda: self._complete(job)
