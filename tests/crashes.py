@@ -47,7 +47,8 @@ def forgetful(server: Stack) -> Iterator[None]:
         connection.execute("alter system set synchronous_commit = off")
         connection.execute("alter system set wal_writer_delay = '10s'")
         connection.execute("alter system set wal_writer_flush_after = '1GB'")  # nor because there is much
-        connection.execute("select pg_reload_conf()")
+    kill_postgres(server)  # a reload reaches its processes one after the other
+    server.up(("postgres",), migrations=False)
     try:
         yield
     finally:

@@ -29,16 +29,26 @@ comment on column public.subscriptions.cancel_at_period_end is 'Still alive, and
 
 create function billing.is_live(status text)
 returns boolean
-language sql
+language plpgsql
 immutable
-return status in ('trialing', 'active', 'past_due', 'unpaid', 'paused');
+set search_path = ''
+as $$
+begin
+    return status in ('trialing', 'active', 'past_due', 'unpaid', 'paused');
+end
+$$;
 comment on function billing.is_live(text) is 'Whether Stripe goes on with a subscription. At most one of a customer does.';
 
 create function billing.gives_tier(status text)
 returns boolean
-language sql
+language plpgsql
 immutable
-return status in ('trialing', 'active', 'past_due');
+set search_path = ''
+as $$
+begin
+    return status in ('trialing', 'active', 'past_due');
+end
+$$;
 comment on function billing.gives_tier(text) is
 'Whether a subscription gives its plan: also while a failed renewal is tried again, not once Stripe has given up.';
 

@@ -9,18 +9,28 @@ set lock_timeout = '5s';
 
 create function billing.account_of(customer_id uuid, currency text)
 returns bigint
-language sql
+language plpgsql
 volatile
-return ledger.open_account('customer', customer_id::text, 'payments', currency, may_go_negative => true);
+set search_path = ''
+as $$
+begin
+    return ledger.open_account('customer', customer_id::text, 'payments', currency, may_go_negative => true);
+end
+$$;
 comment on function billing.account_of(uuid, text) is 'The ledger account of what a customer paid.';
 
 create function billing.platform_account(name text, currency text)
 returns bigint
-language sql
+language plpgsql
 volatile
-return ledger.open_account(
-    'platform', 'platform', name, currency, may_go_negative => true, keeps_balance => false
-);
+set search_path = ''
+as $$
+begin
+    return ledger.open_account(
+        'platform', 'platform', name, currency, may_go_negative => true, keeps_balance => false
+    );
+end
+$$;
 comment on function billing.platform_account(text, text) is
 'One of our own accounts. Every payment of everybody goes through them, so they keep no balance that payments would wait for.';
 

@@ -86,13 +86,18 @@ execute function core.touch();
 
 create function billing.who_holds(status text)
 returns text
-language sql
+language plpgsql
 immutable
-return case
-    when status in ('needs_response', 'under_review') then 'disputed'
-    when status = 'lost' then 'customer'
-    else 'revenue'
-end;
+set search_path = ''
+as $$
+begin
+    return case
+        when status in ('needs_response', 'under_review') then 'disputed'
+        when status = 'lost' then 'customer'
+        else 'revenue'
+    end;
+end
+$$;
 comment on function billing.who_holds(text) is
 'Where the money of a dispute is: held back while the bank decides, with the customer if we lost, else ours. Warnings move nothing.';
 

@@ -1,68 +1,97 @@
 -- Reading what Stripe says: an id may stand alone or as a whole object, the current API
 -- keeps some things elsewhere than the one before, and everything is of some customer.
 --
--- What is one expression has no search_path of its own: its names were resolved when it
--- was created, and so Postgres can put it into the statement that uses it. One event asks
--- dozens of such questions; as calls they cost more than all that it writes.
+-- All in plpgsql, also what is one expression: a function of SQL with a search_path is
+-- parsed and planned anew in each transaction, and one event asks dozens of such questions.
 
 set lock_timeout = '5s';
 
 create function billing.ref(value jsonb)
 returns text
-language sql
+language plpgsql
 immutable
-return case jsonb_typeof(value) when 'object' then value ->> 'id' when 'string' then value #>> '{}' end;
+set search_path = ''
+as $$
+begin
+    return case jsonb_typeof(value) when 'object' then value ->> 'id' when 'string' then value #>> '{}' end;
+end
+$$;
 comment on function billing.ref(jsonb) is 'The id of another object, expanded or not.';
 
 create function billing.moment(value jsonb)
 returns timestamptz
-language sql
+language plpgsql
 immutable
-return case jsonb_typeof(value) when 'number' then to_timestamp((value #>> '{}')::double precision) end;
+set search_path = ''
+as $$
+begin
+    return case jsonb_typeof(value) when 'number' then to_timestamp((value #>> '{}')::double precision) end;
+end
+$$;
 comment on function billing.moment(jsonb) is 'Stripe''s seconds as a time.';
 
 create function billing.our_id(object jsonb, name text)
 returns uuid
-language sql
+language plpgsql
 stable
-return case
-    when pg_input_is_valid(object #>> array['metadata', name], 'uuid')
-        then (object #>> array['metadata', name])::uuid
-end;
+set search_path = ''
+as $$
+begin
+    return case
+        when pg_input_is_valid(object #>> array['metadata', name], 'uuid')
+            then (object #>> array['metadata', name])::uuid
+    end;
+end
+$$;
 comment on function billing.our_id(jsonb, text) is 'The id that we gave an object along when we made it.';
 
 create function billing.intent_of(object jsonb)
 returns text
-language sql
+language plpgsql
 immutable
-return coalesce(
-    case object ->> 'object' when 'payment_intent' then object ->> 'id' end,
-    billing.ref(object -> 'payment_intent'),
-    billing.ref(object #> '{payment,payment_intent}'),
-    billing.ref(object #> '{payments,data,0,payment,payment_intent}')
-);
+set search_path = ''
+as $$
+begin
+    return coalesce(
+        case object ->> 'object' when 'payment_intent' then object ->> 'id' end,
+        billing.ref(object -> 'payment_intent'),
+        billing.ref(object #> '{payment,payment_intent}'),
+        billing.ref(object #> '{payments,data,0,payment,payment_intent}')
+    );
+end
+$$;
 comment on function billing.intent_of(jsonb) is 'The payment intent of a session, charge, refund, dispute or invoice, in today''s shape or the one before.';
 
 create function billing.subscription_of(object jsonb)
 returns text
-language sql
+language plpgsql
 immutable
-return coalesce(
-    case object ->> 'object' when 'subscription' then object ->> 'id' end,
-    billing.ref(object -> 'subscription'),
-    billing.ref(object #> '{parent,subscription_details,subscription}')
-);
+set search_path = ''
+as $$
+begin
+    return coalesce(
+        case object ->> 'object' when 'subscription' then object ->> 'id' end,
+        billing.ref(object -> 'subscription'),
+        billing.ref(object #> '{parent,subscription_details,subscription}')
+    );
+end
+$$;
 comment on function billing.subscription_of(jsonb) is 'The subscription of a session or an invoice, in today''s shape or the one before.';
 
 create function billing.charge_of(object jsonb)
 returns text
-language sql
+language plpgsql
 immutable
-return coalesce(
-    case object ->> 'object' when 'charge' then object ->> 'id' end,
-    billing.ref(object -> 'charge'),
-    billing.ref(object -> 'latest_charge')
-);
+set search_path = ''
+as $$
+begin
+    return coalesce(
+        case object ->> 'object' when 'charge' then object ->> 'id' end,
+        billing.ref(object -> 'charge'),
+        billing.ref(object -> 'latest_charge')
+    );
+end
+$$;
 comment on function billing.charge_of(jsonb) is 'The charge of a payment intent, refund or dispute.';
 
 create function billing.payment_of(object jsonb)

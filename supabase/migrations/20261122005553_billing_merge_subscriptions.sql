@@ -57,21 +57,31 @@ comment on function billing.write_subscription(uuid, jsonb) is 'Shows a subscrip
 
 create function billing.stripe_status(subscription jsonb)
 returns text
-language sql
+language plpgsql
 immutable
-return case subscription
-->> 'status' when 'incomplete_expired' then 'canceled' else subscription ->> 'status' end;
+set search_path = ''
+as $$
+begin
+    return case subscription
+    ->> 'status' when 'incomplete_expired' then 'canceled' else subscription ->> 'status' end;
+end
+$$;
 comment on function billing.stripe_status(jsonb) is
 'The status of a subscription. One whose first payment never came has ended like any other.';
 
 create function billing.period_of(subscription jsonb, edge text)
 returns timestamptz
-language sql
+language plpgsql
 immutable
-return billing.moment(coalesce(
-    subscription #> array['items', 'data', '0', 'current_period_' || edge],
-    subscription -> ('current_period_' || edge)
-));
+set search_path = ''
+as $$
+begin
+    return billing.moment(coalesce(
+        subscription #> array['items', 'data', '0', 'current_period_' || edge],
+        subscription -> ('current_period_' || edge)
+    ));
+end
+$$;
 comment on function billing.period_of(jsonb, text) is 'Start or end of the period that is paid, of the items or, before, of the subscription.';
 
 create function billing.ends_with_period(subscription jsonb)

@@ -27,9 +27,14 @@ execute function core.touch();
 
 create function billing.invoice_rank(status text)
 returns integer
-language sql
+language plpgsql
 immutable
-return array_position(array['draft', 'open', 'uncollectible', 'void', 'paid'], status);
+set search_path = ''
+as $$
+begin
+    return array_position(array['draft', 'open', 'uncollectible', 'void', 'paid'], status);
+end
+$$;
 comment on function billing.invoice_rank(text) is
 'How final a status is. An uncollectible invoice may still be paid or voided; what was paid stays paid.';
 

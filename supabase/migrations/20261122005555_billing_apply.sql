@@ -4,20 +4,25 @@ set lock_timeout = '5s';
 
 create function billing.handles(type text)
 returns boolean
-language sql
+language plpgsql
 immutable
-return type = any (array[
-    'checkout.session.completed', 'checkout.session.async_payment_succeeded',
-    'checkout.session.async_payment_failed', 'checkout.session.expired',
-    'payment_intent.succeeded', 'payment_intent.payment_failed',
-    'charge.refunded', 'refund.created', 'refund.updated', 'refund.failed', 'charge.refund.updated',
-    'charge.dispute.created', 'charge.dispute.updated', 'charge.dispute.closed',
-    'charge.dispute.funds_withdrawn', 'charge.dispute.funds_reinstated',
-    'customer.subscription.created', 'customer.subscription.updated', 'customer.subscription.deleted',
-    'customer.subscription.paused', 'customer.subscription.resumed', 'customer.subscription.trial_will_end',
-    'invoice.paid', 'invoice.payment_succeeded', 'invoice.payment_failed', 'invoice.finalized',
-    'invoice.voided', 'invoice.marked_uncollectible', 'invoice_payment.paid'
-]);
+set search_path = ''
+as $$
+begin
+    return type = any (array[
+        'checkout.session.completed', 'checkout.session.async_payment_succeeded',
+        'checkout.session.async_payment_failed', 'checkout.session.expired',
+        'payment_intent.succeeded', 'payment_intent.payment_failed',
+        'charge.refunded', 'refund.created', 'refund.updated', 'refund.failed', 'charge.refund.updated',
+        'charge.dispute.created', 'charge.dispute.updated', 'charge.dispute.closed',
+        'charge.dispute.funds_withdrawn', 'charge.dispute.funds_reinstated',
+        'customer.subscription.created', 'customer.subscription.updated', 'customer.subscription.deleted',
+        'customer.subscription.paused', 'customer.subscription.resumed', 'customer.subscription.trial_will_end',
+        'invoice.paid', 'invoice.payment_succeeded', 'invoice.payment_failed', 'invoice.finalized',
+        'invoice.voided', 'invoice.marked_uncollectible', 'invoice_payment.paid'
+    ]);
+end
+$$;
 comment on function billing.handles(text) is 'Whether anything is done about events of a type. All others are recorded as ignored.';
 
 create function billing.merge(object jsonb, event_type text, created bigint, ticket bigint)
