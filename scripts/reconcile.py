@@ -45,6 +45,9 @@ _NEXT: Final[LiteralString] = """
     from billing.reconciliations as r
 """
 
+_PATIENCE: Final = 10.0
+"""Seconds until whoever waits is told what they may be waiting for."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Return the exit code: 1 when something is refused, does not end in time, or is not settled."""
@@ -75,11 +78,15 @@ def _run(connection: Connection, wait: float) -> int:
     if not wait:
         print("a worker begins in a moment: scripts/reconcile status")
         return 0
-    deadline = time.monotonic() + wait
+    begun = time.monotonic()
+    deadline, patient = begun + wait, True
     while time.monotonic() < deadline:
         if rows := connection.execute(_ENDED_AFTER, {"first": first["id"]}).fetchall():
             show_table(rows)
             return 1 if rows[0]["open"] else 0
+        if patient and time.monotonic() > begun + _PATIENCE:
+            print("no end yet: is a worker running?", file=sys.stderr)
+            patient = False
         time.sleep(0.2)
     print("It goes on. Is a worker running?  scripts/reconcile status", file=sys.stderr)
     return 1

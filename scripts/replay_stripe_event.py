@@ -37,7 +37,12 @@ def _act(connection: Connection, chosen: argparse.Namespace) -> int:
     connection.autocommit = True  # each event is a transaction of its own
     rows: list[dict[str, Any]] = []
     for path in chosen.file:
-        (row,) = connection.execute(_RECEIVE, {"payload": path.read_text()}).fetchall()
+        try:
+            payload = path.read_text()
+        except (OSError, UnicodeDecodeError) as error:
+            print(f"{path} cannot be read: {error}", file=sys.stderr)
+            return 1
+        (row,) = connection.execute(_RECEIVE, {"payload": payload}).fetchall()
         rows.append({"event": path.name, "status": row["status"], "error": None})
     undone = [row["id"] for row in connection.execute(_UNDONE).fetchall()] if chosen.undone else []
     for event in [*chosen.events, *undone]:

@@ -46,6 +46,7 @@ def forgetful(server: Stack) -> Iterator[None]:
     with psycopg.connect(server.superuser_url(), autocommit=True) as connection:
         connection.execute("alter system set synchronous_commit = off")
         connection.execute("alter system set wal_writer_delay = '10s'")
+        connection.execute("alter system set wal_writer_flush_after = '1GB'")  # nor because there is much
         connection.execute("select pg_reload_conf()")
     try:
         yield

@@ -109,10 +109,13 @@ begin
 
     for v_object in select o.value from jsonb_array_elements(objects) as o (value) loop
         perform billing.apply_waiting(v_object);
-        -- Unless somebody asked later and was answered first.
+        -- Unless somebody asked later and was answered first, or it has ended since: nothing returns from there.
         if not exists (
             select from billing.stripe_subscriptions as n
-            where n.stripe_id = v_object ->> 'id' and n.applied_ticket > merge_fetched.ticket
+            inner join public.subscriptions as s on n.subscription_id = s.id
+            where
+                n.stripe_id = v_object ->> 'id'
+                and (n.applied_ticket > merge_fetched.ticket or s.status = 'canceled')
         ) then
             perform billing.file_difference(v_object);
         end if;

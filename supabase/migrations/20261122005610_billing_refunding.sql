@@ -28,6 +28,12 @@ begin
     ) then
         perform core.fail('invalid_state', 'The bank took this payment back already.', '{"rule": "not_disputed"}');
     end if;
+    if
+        request_refund.amount is null and v_payment.status = 'succeeded'
+        and v_payment.amount_refunded + v_payment.amount_requested >= v_payment.amount
+    then
+        perform core.fail('invalid_state', 'Nothing is left of this payment to refund.', '{"left": 0, "rule": "refunds_within_the_captured_amount"}');
+    end if;
 
     insert into public.refunds (payment_id, status, currency, amount, reason, requested_by)
     values (

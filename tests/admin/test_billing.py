@@ -97,6 +97,8 @@ def test_a_refund_is_asked_for_once_per_key(shop: Shop, admin: Person) -> None:
         admin.row(ask, payment, 1501, "another key")
     rest = admin.row("select * from admin_refund_payment(%s)", payment)
     assert rest["amount"] == 1500
+    with refused("invalid_state", left=0):
+        admin.rows("select * from admin_refund_payment(%s)", payment)
     jobs = shop.world.as_dba(
         "select payload ->> 'refund_id' as id from jobs.queue where kind = 'billing.create_refund'"
     )

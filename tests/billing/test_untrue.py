@@ -49,7 +49,7 @@ def test_money_of_one_customer_pays_no_order_of_another(shop: Shop) -> None:
 
 def test_a_session_that_ends_without_a_payment_is_filed(shop: Shop) -> None:
     purchase = shop.order(shop.world.person("ada"))
-    free = {"payment_status": "no_payment_required", "payment_intent": None, "amount_total": 0}
+    free: Row = {"payment_status": "no_payment_required", "payment_intent": None, "amount_total": 0}
     shop.apply("checkout.session.completed", shop.session(purchase, **free))
     assert shop.world.as_dba("select * from public.payments") == []
     assert shop.dba("select status from public.orders") == {"status": "pending"}

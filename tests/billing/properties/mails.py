@@ -84,5 +84,6 @@ class Outbox:
             if subscription["status"] != "incomplete" and ((started, ended) != due or started > 1):
                 yield f"mails: {started} that {subscription} began, {ended} that it ended"
         for mail in self.mails:
-            if mail["template"] == "subscription_started" and not mail["params"]["renews_at"]:
+            told = mail["params"]  # erased with the mail, if somebody left
+            if mail["template"] == "subscription_started" and told and not told["renews_at"]:
                 yield f"mails: {mail['dedupe_key']} does not know when it renews"

@@ -31,6 +31,7 @@ SUBSCRIPTIONS: Mapping[str, Sequence[Step]] = {
     "begun": [SUBSCRIBED],
     "declined first": [Step("subscribe", "decline"), Step("pay", SUCCEED)],
     "never paid": [Step("subscribe", "decline"), Step("expire")],
+    "to end": [SUBSCRIBED, Step("portal", "cancel")],
     "to end, and not after all": [SUBSCRIBED, Step("portal", "cancel"), Step("portal", "resume")],
     "to end, then ended": [SUBSCRIBED, Step("portal", "cancel"), Step("pass_hours", MONTH)],
     "renewed, refunded": [SUBSCRIBED, Step("pass_hours", MONTH), Step("refund_at_stripe", 50, 1)],

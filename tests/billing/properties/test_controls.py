@@ -29,22 +29,25 @@ CONTROLS = {
         "billing.merge_subscription(jsonb, bigint, bigint)",
         "v_status = 'canceled' or (v_known.payloads_decide and created > v_known.as_of)",
         "created is not null",
-        "to end, and not after all",
+        "to end",
     ),
     "of one second the last one wins": Control(
         "billing.merge_subscription(jsonb, bigint, bigint)",
         "created > v_known.as_of",
         "created >= v_known.as_of",
-        "to end, and not after all",
+        "to end",
     ),
     "of one second the first one wins": Control(
         "billing.merge_subscription(jsonb, bigint, bigint)",
         "or created = v_known.as_of",
         "",
-        "to end, and not after all",
+        "to end",
     ),
     "the end of a dispute is no end": Control(
-        "billing.step(text, text, text)", "coalesce(", "coalesce(step.to_status, ", "dispute lost"
+        "billing.step(text, text, text)",
+        "when found then to_status else from_status",
+        "when found then to_status else to_status",
+        "dispute lost",
     ),
     "the amount that was heard of last": Control(
         "billing.merge_charge(jsonb)", "greatest(s.refunded_seen, ", "(", "refunded in part"
