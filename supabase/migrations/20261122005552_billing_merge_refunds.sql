@@ -90,18 +90,19 @@ begin
         return true;
     end if;
 
-    -- Known by Stripe's id, or still ours alone.
+    -- Known by Stripe's id, or still ours alone: two questions, for with `or` all refunds would be read.
     select r.* into v_refund
-    from public.refunds as r
-    left join billing.stripe_refunds as s on r.id = s.refund_id
-    where
-        s.stripe_id = refund ->> 'id'
-        or (
-            s.refund_id is null and r.id = billing.our_id(refund, 'refund_id')
-            and r.payment_id = v_payment.id and r.amount = (refund ->> 'amount')::bigint
-        )
-    order by s.stripe_id nulls last
-    limit 1;
+    from billing.stripe_refunds as s
+    inner join public.refunds as r on s.refund_id = r.id
+    where s.stripe_id = refund ->> 'id';
+    if not found then
+        select r.* into v_refund
+        from public.refunds as r
+        where
+            r.id = billing.our_id(refund, 'refund_id') and r.payment_id = v_payment.id
+            and r.amount = (refund ->> 'amount')::bigint
+            and not exists (select from billing.stripe_refunds as s where s.refund_id = r.id);
+    end if;
     if not found then
         insert into public.refunds (payment_id, status, amount, currency, reason, failure)
         values (

@@ -151,6 +151,30 @@ return billing.file_discrepancy(
 comment on function billing.file_second_subscription(jsonb, uuid) is
 'Two live subscriptions of one customer: the database keeps the first, somebody has to decide.';
 
+create function billing.ask_for_second()
+returns trigger
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+    perform billing.refetch('subscription', d.subject)
+    from billing.discrepancies as d
+    where
+        d.kind = 'second_subscription' and d.resolved_at is null
+        and d.detail ->> 'customer' = new.customer_id::text;
+    return null;
+end
+$$;
+comment on function billing.ask_for_second() is
+'With the end of one subscription there is room for the other, which may be paid for: it counts now, not with its next event.';
+
+create trigger _400_ask_for_second
+after update of status on public.subscriptions
+for each row
+when (billing.is_live(old.status) and new.status = 'canceled')
+execute function billing.ask_for_second();
+
 create function billing.merge_subscription(
     subscription jsonb,
     created bigint default null,

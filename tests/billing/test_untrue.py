@@ -105,3 +105,18 @@ def test_an_event_of_no_time_is_refused(shop: Shop) -> None:
     for created in (9223372036854775807, -1):
         with refused("validation_failed", field="created"):
             shop.receive(event | {"created": created})
+
+
+def test_the_end_of_one_subscription_makes_room_for_the_second(shop: Shop) -> None:
+    """Somebody made it at Stripe, and it is paid for: not for a day without what it gives."""
+    purchase = shop.subscribed(shop.world.person("ada"))
+    second = shop.subscription(purchase) | {"id": "sub_second"}
+    shop.apply("customer.subscription.created", second)
+    ended = shop.subscription(purchase, status="canceled", ended_at=1_790_000_300)
+    shop.apply("customer.subscription.deleted", ended, 1_790_000_300)
+    (job,) = [job for job in claimed(shop) if job["payload"].get("id") == "sub_second"]
+    shop.ask("select edge.finish_refetch(%s, %s, 0, %s)::text", job["id"], job["lease"], json.dumps([second]))
+    assert shop.dba("select status from public.subscriptions where status <> 'canceled'") == {
+        "status": "active"
+    }
+    shop.assert_sound()
