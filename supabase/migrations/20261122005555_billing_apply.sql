@@ -99,7 +99,7 @@ create table billing.stripe_events (
     attempts integer not null default 1,
     waits_for text,
     error text,
-    received_at timestamptz not null default now(),
+    received_at timestamptz not null default clock_timestamp(),
     ended_at timestamptz,
     ended_by uuid,
     constraint id_is_one_line check (core.valid(id ~ '^[!-~]{1,255}$', 'id', 'the id of an event')),
