@@ -35,7 +35,8 @@ begin
     perform admin.require_admin();
     return query
     select
-        p.id, p.order_id, p.subscription_id, p.user_id, p.organization_id, coalesce(f.email, c.email), p.status,
+        p.id, p.order_id, p.subscription_id, p.user_id, p.organization_id, coalesce(f.email,
+        c.email), p.status,
         p.currency, p.amount, p.amount_refunded, p.amount_requested,
         exists (select from public.disputes as d where d.payment_id = p.id),
         p.failure_code, p.created_at, p.paid_at
@@ -76,7 +77,8 @@ stable
 set search_path = ''
 begin atomic
     select
-        p.id, p.order_id, p.subscription_id, p.user_id, p.organization_id, p.email, p.status, p.currency, p.amount,
+        p.id, p.order_id, p.subscription_id, p.user_id, p.organization_id, p.email, p.status,
+        p.currency, p.amount,
         p.amount_refunded, p.amount_requested, p.disputed, p.failure_code, p.created_at, p.paid_at
     from admin.payments(
         admin_payments.order_id, admin_payments.email, admin_payments.before, admin_payments.page_size
