@@ -75,11 +75,11 @@ begin
         'billing.apply_stripe_event', jsonb_build_object('event_id', event.id),
         now() + least(interval '5 seconds' * power(2, least(v_tries, 20) - 1), interval '1 hour') * (0.8 + 0.4 * random())
     );
-    -- Stripe knows what we have not heard of.
-    if v_tries = 2 and keep_event.waits_for ~ '^(pi|sub|in)_' then
+    -- Stripe knows what we have not heard of; some of it comes into being a little later.
+    if v_tries in (2, 5, 8) and keep_event.waits_for ~ '^(pi|ch|sub|in)_' then
         perform billing.refetch(
             case split_part(keep_event.waits_for, '_', 1)
-                when 'pi' then 'payment_intent' when 'sub' then 'subscription' else 'invoice'
+                when 'pi' then 'payment_intent' when 'ch' then 'charge' when 'sub' then 'subscription' else 'invoice'
             end,
             keep_event.waits_for
         );
