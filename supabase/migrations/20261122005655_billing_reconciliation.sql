@@ -4,8 +4,8 @@
 
 set lock_timeout = '5s';
 
-insert into jobs.kinds (kind, handler, max_attempts, lease_seconds, description) values
-('billing.reconcile', 'python', 20, 120, 'Compares everything at Stripe with the database, page by page.');
+insert into jobs.kinds (kind, handler, max_attempts, description) values
+('billing.reconcile', 'python', 20, 'Compares everything at Stripe with the database, page by page.');
 
 insert into jobs.schedules (name, cron, kind) values
 ('reconcile', '30 4 * * *', 'billing.reconcile');
