@@ -11,7 +11,9 @@ from typing import Any, LiteralString
 
 import psycopg
 import pytest
-from psycopg.rows import DictRow, dict_row
+from psycopg.rows import DictRow
+
+from tests.connections import connected
 
 Row = dict[str, Any]
 
@@ -29,7 +31,7 @@ class Caller:
         self, isolation: psycopg.IsolationLevel | None = None
     ) -> Iterator[psycopg.Connection[DictRow]]:
         """One connection in one open transaction, committed at the end: for races."""
-        with psycopg.connect(self.authenticator_url, row_factory=dict_row) as connection:
+        with connected(self.authenticator_url) as connection:
             connection.isolation_level = isolation
             connection.execute("select set_config('role', %s, true)", [self.role])
             connection.execute("select set_config('request.jwt.claims', %s, true)", [json.dumps(self.claims)])
@@ -89,14 +91,14 @@ class World:
 
     def as_auth_service(self, query: LiteralString, *parameters: object) -> list[Row]:
         """A statement of the auth service."""
-        with psycopg.connect(self.superuser_url, row_factory=dict_row) as connection:
+        with connected(self.superuser_url) as connection:
             connection.execute("set local role supabase_auth_admin")
             cursor = connection.execute(query, parameters)
             return cursor.fetchall() if cursor.description else []
 
     def as_dba(self, query: LiteralString, *parameters: object) -> list[Row]:
         """A statement of whoever runs migrations: arranges what no client can, looks behind policies."""
-        with psycopg.connect(self.database_url, row_factory=dict_row) as connection:
+        with connected(self.database_url) as connection:
             cursor = connection.execute(query, parameters)
             return cursor.fetchall() if cursor.description else []
 

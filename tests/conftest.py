@@ -17,6 +17,7 @@ from scripts.stack.ports import free_port_base
 from scripts.stack.settings import Settings
 from scripts.stack.stack import Stack
 from tests.acting import World
+from tests.connections import close_idle
 
 TEMPLATE = "migrated"
 
@@ -69,11 +70,14 @@ def clone(local_stack: Stack, template: str) -> Iterator[World]:
         # A clone belongs to whoever cloned it; on Supabase a database belongs to postgres.
         with psycopg.connect(local_stack.superuser_url()) as connection:
             connection.execute(sql.SQL("alter database {} owner to postgres").format(sql.Identifier(dbname)))
-        yield World(
+        world = World(
             superuser_url=local_stack.superuser_url(dbname),
             database_url=_at(local_stack.env["DATABASE_URL"], dbname),
             authenticator_url=_at(local_stack.env["AUTHENTICATOR_DATABASE_URL"], dbname),
         )
+        yield world
+        service_url = local_stack.url("edge_service", dbname)
+        close_idle(world.superuser_url, world.database_url, world.authenticator_url, service_url)
 
 
 @pytest.fixture

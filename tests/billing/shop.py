@@ -7,9 +7,8 @@ import uuid
 from dataclasses import dataclass
 from typing import Any, LiteralString
 
-import psycopg
-
 from tests.acting import Person, Row, World
+from tests.connections import connected
 
 URLS = ("https://shop.example/orders/{ORDER_ID}", "https://shop.example/canceled")
 START_CHECKOUT: LiteralString = "select edge.start_checkout(%s, %s, %s, %s) as checkout"
@@ -42,10 +41,11 @@ class Shop:
 
     def ask(self, query: LiteralString, *parameters: object) -> Any:
         """A single value, asked by the edge's own login."""
-        with psycopg.connect(self.service_url) as connection:
+        with connected(self.service_url) as connection:
             row = connection.execute(query, parameters).fetchone()
         assert row
-        return row[0]
+        (value,) = row.values()
+        return value
 
     def dba(self, query: LiteralString, *parameters: object) -> Row:
         """The only row, as whoever runs migrations."""

@@ -7,10 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, LiteralString
 
-import psycopg
-from psycopg.rows import dict_row
-
 from tests.acting import Row, World
+from tests.connections import connected
 
 EFFECTS = """
     create table jobs.effects (n integer not null);
@@ -64,7 +62,7 @@ class Queue:
 
     def call(self, query: LiteralString, *parameters: object) -> list[Row]:
         """A statement of edge_service, in its own transaction."""
-        with psycopg.connect(self.service_url, row_factory=dict_row) as connection:
+        with connected(self.service_url) as connection:
             cursor = connection.execute(query, parameters)
             return cursor.fetchall() if cursor.description else []
 
@@ -77,14 +75,14 @@ class Queue:
     def stage(self, kind: str = "test.python", payload: Row | None = None, **options: object) -> int:
         """Enqueue one job, committed."""
         named = "".join(f", {name} => %({name})s" for name in options)
-        with psycopg.connect(self.world.database_url) as connection:
+        with connected(self.world.database_url) as connection:
             cursor = connection.execute(
                 f"select jobs.enqueue(%(kind)s, %(payload)s{named})".encode(),
                 {"kind": kind, "payload": json.dumps(payload or {}), **options},
             )
             row = cursor.fetchone()
         assert row
-        id_: int = row[0]
+        id_: int = row["enqueue"]
         return id_
 
     def stage_effects(self, count: int, kind: str = "test.python", **payload: object) -> None:

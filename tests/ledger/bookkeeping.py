@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Any, LiteralString
 
 import psycopg
-from psycopg.rows import DictRow, dict_row
+from psycopg.rows import DictRow
 
 from tests.acting import Row, World
+from tests.connections import connected
 
 Line = tuple[int | None, int | None] | tuple[int | None, int | None, str | None]
 """Account, amount, currency (USD)."""
@@ -42,7 +43,7 @@ class Ledger:
     @contextmanager
     def transaction(self, *settings: LiteralString) -> Iterator[Ledger]:
         """One open transaction, committed at the end: for races."""
-        with psycopg.connect(self.world.database_url, row_factory=dict_row) as connection:
+        with connected(self.world.database_url) as connection:
             for setting in settings:
                 connection.execute(setting)
             yield Ledger(self.world, connection)

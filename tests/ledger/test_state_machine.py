@@ -213,4 +213,4 @@ def test_a_broken_ledger_is_noticed(ledger: Ledger, fault: tuple[str, str, str, 
     with psycopg.connect(ledger.world.database_url) as owner:
         owner.execute(source.replace(right, wrong).encode())
     with pytest.raises(AssertionError):
-        _run(ledger, 100, [Phase.generate])
+        _run(ledger, 400, [Phase.generate])
