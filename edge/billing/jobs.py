@@ -89,6 +89,7 @@ async def _hanging_on(payment_intent: Document, stripe: Stripe) -> list[Document
         *([charge] if charge else []),
         *await stripe.all("refund", payment_intent=id_),
         *await stripe.all("invoice_payment", payment={"type": "payment_intent", "payment_intent": id_}),
+        *await stripe.all("dispute", payment_intent=id_),
     ]
 
 

@@ -133,6 +133,7 @@ class Worker:
         paths = {
             "subscription": "subscriptions", "payment_intent": "payment_intents",
             "checkout.session": "checkout/sessions", "invoice": "invoices", "dispute": "disputes",
+            "charge": "charges",
         }  # fmt: skip
         objects = self.stripe.found(f"{paths[kind]}/{id_}")
         if kind == "payment_intent" and objects:
@@ -141,6 +142,7 @@ class Worker:
             objects += self.stripe.listed("refunds", {"payment_intent": id_})
             payment = {"type": "payment_intent", "payment_intent": id_}
             objects += self.stripe.listed("invoice_payments", {"payment": payment})
+            objects += self.stripe.listed("disputes", {"payment_intent": id_})
         return objects
 
     def _create_refund(self, job: Row) -> Finish:
