@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import psycopg
@@ -18,14 +19,22 @@ from scripts.stack.settings import Settings
 from scripts.stack.stack import Stack
 from tests.acting import World
 from tests.connections import close_idle
+from tests.states import directory_of_states
 
 TEMPLATE = "migrated"
 
 
 @pytest.fixture(scope="session")
-def local_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def states(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where stacks that serve many tests keep their state."""
+    with directory_of_states(tmp_path_factory.mktemp("states")) as directory:
+        yield directory
+
+
+@pytest.fixture(scope="session")
+def local_stack(states: Path) -> Iterator[Stack]:
     """Everything that `make up` starts, beside whatever else runs on this machine."""
-    stack = Stack(Settings(state=tmp_path_factory.mktemp("stack"), port=free_port_base()))
+    stack = Stack(Settings(state=states / "shared", port=free_port_base()))
     stack.up()
     yield stack
     stack.destroy()
