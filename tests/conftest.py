@@ -22,7 +22,7 @@ TEMPLATE = "migrated"
 
 @pytest.fixture(scope="session")
 def states(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Where stacks that serve many tests keep their state."""
+    """Where stacks with many databases keep their state."""
     with directory_of_states(tmp_path_factory.mktemp("states")) as directory:
         yield directory
 
