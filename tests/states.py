@@ -1,8 +1,8 @@
 """Where the stacks of tests keep their state: in memory, if this machine has room there.
 
 A test makes a database of hundreds of files and drops it. On disk, a file system may search the longer for
-each new file, the more went lately: ten times as long as the copying takes. No proof is lost: kill -9 takes the
-memory of processes, and what they wrote without syncing it survives on a disk as well.
+each new file, the more went lately: ten times as long as the copying takes. No proof is lost: kill -9 takes
+the memory of processes, and what they wrote without syncing it survives on a disk as well.
 """
 
 from __future__ import annotations

@@ -20,9 +20,9 @@ def terminal(tmp_path: Path) -> Iterator[Terminal]:
 
 
 @pytest.fixture(scope="session")
-def used(states: Path) -> Iterator[Terminal]:
+def used(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terminal]:
     """A terminal whose stack has a database from earlier; whoever uses it brings it up first."""
-    terminal = Terminal(state=states / "used", port=free_port_base())
+    terminal = Terminal(state=tmp_path_factory.mktemp("used"), port=free_port_base())
     terminal.run("up", "postgres")
     yield terminal
     terminal.stack.destroy()
