@@ -62,7 +62,11 @@ $$;
 comment on function metering.settle_usage(uuid, bigint, bigint) is
 'Counts what was held, or less. Definer because nobody else may write usage.';
 
-create function public.settle_usage(reservation_id uuid, amount bigint default null, cost_micros bigint default 0)
+create function public.settle_usage(
+    reservation_id uuid,
+    amount bigint default null,
+    cost_micros bigint default 0
+)
 returns public.usage_status
 language sql
 volatile
