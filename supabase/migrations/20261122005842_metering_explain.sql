@@ -33,7 +33,11 @@ begin
         'allowed', v_reason is null,
         'reason', v_reason,
         'plan', v_limits.plan,
-        'plan_from', coalesce(v_limits.organization_id::text, 'own'),
+        'plan_from', (
+            select coalesce(p.organization_id::text, 'own')
+            from metering.plans_of_people as p
+            where p.user_id = v_profile.id
+        ),
         'override', (
             select jsonb_build_object(
                 'soft_limit', o.soft_limit, 'hard_limit', o.hard_limit,
