@@ -31,3 +31,17 @@ grant execute on function admin.payments(uuid, text, timestamptz, integer) to au
 grant execute on function admin.refund_payment(uuid, bigint, text, text) to authenticated;
 grant execute on function admin.discrepancies(boolean, bigint, integer) to authenticated;
 grant execute on function admin.resolve_discrepancy(bigint, text) to authenticated;
+
+grant execute on function public.admin_limits(uuid) to authenticated;
+grant execute on function public.admin_set_limit(
+    uuid, text, bigint, bigint, bigint, text, timestamptz
+) to authenticated;
+grant execute on function public.admin_clear_limit(uuid, text, text) to authenticated;
+grant execute on function public.admin_set_budget(text, bigint, text) to authenticated;
+
+grant execute on function admin.limits(uuid) to authenticated;
+grant execute on function admin.set_limit(
+    uuid, text, bigint, bigint, bigint, text, timestamptz
+) to authenticated;
+grant execute on function admin.clear_limit(uuid, text, text) to authenticated;
+grant execute on function admin.set_budget(text, bigint, text) to authenticated;
