@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -14,11 +14,12 @@ from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.types import ASGIApp, ControllerRouterHandler
 
-from edge.auth import TokenVerifier, provide_user, require_user
+from edge.auth import TokenVerifier, provide_user
 from edge.billing.redirects import Redirects
 from edge.billing.routes import BILLING_ROUTES
 from edge.billing.stripe_api import Stripe
 from edge.billing.webhook import receive_event
+from edge.buckets import Rate
 from edge.database import Database
 from edge.exchange import observed
 from edge.health import health_router
@@ -28,6 +29,7 @@ from edge.me import read_me
 from edge.metrics import Metrics, read_metrics
 from edge.openapi import NEEDS_USER, openapi_config
 from edge.problems import answer_with_problem
+from edge.rate_limits import ADDRESS_LIMITS, AddressLimits, limit_person, require_user
 from edge.request_id import HEADER, with_request_id
 from edge.security_headers import add_security_headers
 from edge.settings import Settings, load_settings
@@ -52,6 +54,17 @@ def create_app(
     open_routes: Sequence[ControllerRouterHandler] = OPEN_ROUTES,
 ) -> ASGIApp:
     """Build the service; it connects to nothing before it serves."""
+    litestar = create_litestar(settings, user_routes, open_routes)
+    return with_request_id(observed(litestar, log_exchange, litestar.state.metrics.count))
+
+
+def create_litestar(
+    settings: Settings,
+    user_routes: Sequence[ControllerRouterHandler] = USER_ROUTES,
+    open_routes: Sequence[ControllerRouterHandler] = OPEN_ROUTES,
+    address_limits: Mapping[str, Rate] = ADDRESS_LIMITS,
+) -> Litestar:
+    """The routes and all that they need, without what watches them."""
     database = Database(settings.database_url, settings.pool_size)
     verifier = TokenVerifier(Jwks(settings.jwks_url), settings.jwt_issuer, settings.jwt_secret)
     metrics = Metrics(database)
@@ -63,9 +76,16 @@ def create_app(
         async with database.opened(), stripe.opened():
             yield
 
-    litestar = Litestar(
+    return Litestar(
         route_handlers=[_user_router(user_routes), *open_routes],
-        state=State({"database": database, "verifier": verifier, "metrics": metrics}),
+        state=State(
+            {
+                "database": database,
+                "verifier": verifier,
+                "metrics": metrics,
+                "address_limits": AddressLimits(settings.trusted_proxies, address_limits),
+            }
+        ),
         dependencies={
             name: _always(thing)
             for name, thing in {
@@ -84,7 +104,6 @@ def create_app(
         logging_config=None,
         debug=False,
     )
-    return with_request_id(observed(litestar, log_exchange, metrics.count))
 
 
 def create_worker_app() -> ASGIApp:
@@ -106,7 +125,7 @@ def _user_router(routes: Sequence[ControllerRouterHandler]) -> Router:
     return Router(
         "/v1",
         route_handlers=routes,
-        guards=[require_user],
+        guards=[require_user, limit_person],
         dependencies={"user": Provide(provide_user)},
         security=NEEDS_USER,
         tags=["user"],

@@ -17,7 +17,7 @@ from edge.sql_errors import from_sql
 
 PROBLEM_JSON: Final = "application/problem+json"
 
-USER_ERRORS: Final = ("not_authenticated", "internal", "provider_unavailable")
+USER_ERRORS: Final = ("not_authenticated", "rate_limited", "internal", "provider_unavailable")
 """What every route of a signed-in user can answer with."""
 
 _CODE_BY_HTTP_STATUS = {
@@ -58,6 +58,10 @@ def problem_responses(*codes: str) -> dict[int, ResponseSpec]:
         )
         for status, names in by_status.items()
     }
+
+
+LIMITED: Final = problem_responses("rate_limited")
+"""What every route that anyone may reach can answer with."""
 
 
 def answer_with_problem(_request: Request[Any, Any, Any], error: Exception) -> Response[dict[str, Any]]:

@@ -25,6 +25,7 @@ select set_config('request.headers', %(headers)s, true),
 """A job may take longer than a request."""
 
 READY: Final[LiteralString] = "select edge.ready()"
+TAKE_RATE: Final[LiteralString] = "select edge.take_rate(%(name)s::text)"
 ME: Final[LiteralString] = "select edge.me()"
 UNSUBSCRIBE: Final[LiteralString] = "select edge.unsubscribe(%(token)s)"
 

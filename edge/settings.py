@@ -35,6 +35,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     workers: int
     log_format: Literal["json", "console"]
     cors_origins: tuple[str, ...]
+    trusted_proxies: int
+    """Proxies in front of the edge that append to X-Forwarded-For; 0: the header is not believed."""
     database_url: Secret
     pool_size: int
     """Connections that one worker may hold open."""
@@ -190,6 +192,7 @@ _VARIABLES = (
     Variable("workers", "EDGE_WORKERS", "1", integer(1, 64), "a number of processes, 1 to 64"),
     LOG_FORMAT,
     Variable("cors_origins", "EDGE_CORS_ORIGINS", "", _origins, "origins (https://app.example), by comma"),
+    Variable("trusted_proxies", "EDGE_TRUSTED_PROXIES", "0", integer(0, 10), "a number of proxies, 0 to 10"),
     DATABASE_URL,
     Variable("pool_size", "EDGE_POOL_SIZE", "10", integer(1, 200), "a number of connections, 1 to 200"),
     Variable("supabase_url", "SUPABASE_URL", None, http_url, HTTP_URL),
