@@ -4,8 +4,8 @@
 --   under_way --> answered    the provider answered: counted, paid, remembered
 --        |  \---> failed      it did not; the hold is released
 --        |   \--> declined    it would not answer this
---        +------> abandoned   whoever led died: its lease ran out. What it cost is assumed
---                             until it should come back and say so
+--        +------> abandoned   whoever led died: its lease ran out, its call counts as lost
+--                             until it should come back and say what it cost
 --
 -- hit and followed are answers that cost nothing.
 
@@ -36,6 +36,7 @@ create table ai.requests (
     output_tokens bigint not null default 0,
     cost_micros bigint not null default 0,
     is_assumed boolean not null default false,
+    lost_cost_micros bigint not null default 0,
     latency_ms bigint,
     prompt text,
     output text,
@@ -50,7 +51,7 @@ create table ai.requests (
     ),
     constraint counts_are_not_negative check (
         input_tokens >= 0 and cached_input_tokens >= 0 and cache_write_tokens >= 0 and output_tokens >= 0
-        and cost_micros >= 0 and latency_ms >= 0
+        and cost_micros >= 0 and lost_cost_micros >= 0 and latency_ms >= 0
     ),
     constraint reason_is_short check (char_length(reason) <= 200)
 ) with (fillfactor = 80);
@@ -61,6 +62,8 @@ comment on column ai.requests.lease_until is 'Until when its edge need not say t
 comment on column ai.requests.input_bound is 'No more tokens than this can have been asked: each has a byte at least.';
 comment on column ai.requests.is_stored is 'False once its person asked to forget: then the answer is given and not kept.';
 comment on column ai.requests.is_assumed is 'The provider did not say what it counted, or nothing that can be: the worst case stands in.';
+comment on column ai.requests.lost_cost_micros is
+'Of attempts whose answer never came: what they cost at worst. The person does not pay it, the installation''s budget does.';
 
 create unique index one_flight_of_a_key on ai.requests (key) where outcome = 'under_way';
 create index requests_of_a_person on ai.requests (user_id, created_at desc);

@@ -20,9 +20,8 @@ begin
     end if;
     update ai.requests as r
     set
-        outcome = 'abandoned', reason = 'lease_ran_out', ended_at = clock_timestamp(), is_assumed = true,
-        cost_micros = v_request.worst_cost_micros, input_tokens = v_request.input_bound,
-        output_tokens = v_request.output_bound
+        outcome = 'abandoned', reason = 'lease_ran_out', ended_at = clock_timestamp(),
+        lost_cost_micros = v_request.worst_cost_micros
     where r.id = v_request.id;
     perform ai.release(v_request.reservation_id);
     perform metering.spend('ai', v_request.month, v_request.worst_cost_micros, 0);

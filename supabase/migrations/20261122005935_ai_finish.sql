@@ -45,27 +45,31 @@ end
 $$;
 comment on function ai.lock_request(uuid) is 'A request that nobody else ends before this transaction does.';
 
-create function ai.correct(request ai.requests, bill ai.bill)
+create function ai.correct(request ai.requests, bill ai.bill, lost integer)
 returns void
 language plpgsql
 volatile
 set search_path = ''
 as $$
+declare
+    v_lost bigint := lost * request.worst_cost_micros;
 begin
-    if request.outcome <> 'abandoned' or not request.is_assumed or bill.is_assumed then
+    if request.outcome <> 'abandoned' or request.reason <> 'lease_ran_out' then
         return;
     end if;
     update ai.requests as r
     set
-        is_assumed = false, input_tokens = bill.input_tokens, cached_input_tokens = bill.cached_input_tokens,
-        cache_write_tokens = bill.cache_write_tokens, output_tokens = bill.output_tokens,
-        cost_micros = bill.cost_micros
+        reason = 'came_back', is_assumed = bill.is_assumed, input_tokens = bill.input_tokens,
+        cached_input_tokens = bill.cached_input_tokens, cache_write_tokens = bill.cache_write_tokens,
+        output_tokens = bill.output_tokens, cost_micros = bill.cost_micros, lost_cost_micros = v_lost
     where r.id = request.id;
-    perform metering.spend('ai', request.month, bill.cost_micros - request.cost_micros, 0);
+    perform metering.spend(
+        'ai', request.month, bill.cost_micros + v_lost - request.lost_cost_micros, 0
+    );
 end
 $$;
-comment on function ai.correct(ai.requests, ai.bill) is
-'Whoever was taken for dead comes back with the real cost: it replaces the assumed one.';
+comment on function ai.correct(ai.requests, ai.bill, integer) is
+'Whoever was taken for dead comes back with the real cost: it replaces the assumed one. Still nobody but the installation pays it.';
 
 create function ai.remember(request ai.requests, output text, is_cut boolean)
 returns void
@@ -134,6 +138,7 @@ create function edge.finish_completion(
     output text,
     is_cut boolean,
     tokens jsonb,
+    lost integer,
     latency_ms bigint
 )
 returns jsonb
@@ -150,6 +155,8 @@ begin
     perform core.valid(output is not null, 'output', 'given');
     perform core.valid(output <> '', 'output', 'not empty');
     perform core.valid(is_cut is not null, 'is_cut', 'given');
+    perform core.valid(lost is not null, 'lost', 'given');
+    perform core.valid(lost between 0 and 10, 'lost', 'from 0 to 10');
     v_bill := ai.bill_of(v_request, tokens, true);
 
     if v_request.outcome = 'under_way' then
@@ -159,12 +166,14 @@ begin
             input_tokens = v_bill.input_tokens, cached_input_tokens = v_bill.cached_input_tokens,
             cache_write_tokens = v_bill.cache_write_tokens, output_tokens = v_bill.output_tokens,
             cost_micros = v_bill.cost_micros, is_assumed = v_bill.is_assumed,
+            lost_cost_micros = lost * r.worst_cost_micros,
             output = case when r.prompt is not null then finish_completion.output end
         where r.id = v_request.id;
         perform ai.remember(v_request, output, is_cut);
         v_status := ai.settle(v_request, v_bill);
+        perform metering.spend('ai', v_request.month, lost * v_request.worst_cost_micros, 0);
     else
-        perform ai.correct(v_request, v_bill);
+        perform ai.correct(v_request, v_bill, lost);
         v_status := ai.spent(v_request, 0);
     end if;
     return jsonb_build_object(
@@ -173,15 +182,15 @@ begin
     );
 end
 $$;
-comment on function edge.finish_completion(uuid, text, boolean, jsonb, bigint) is
-'The provider answered: counted, paid, remembered, logged in one commit. Repeating it changes nothing; of a call that was taken for dead only the cost is set right.
+comment on function edge.finish_completion(uuid, text, boolean, jsonb, integer, bigint) is
+'The provider answered: counted, paid, remembered, logged in one commit. Attempts that were lost before count at worst against the installation''s budget. Repeating it changes nothing; of a call that was taken for dead only the cost is set right.
 Definer because all of it is closed to the edge''s role.';
 
 create function edge.fail_completion(
     request_id uuid,
     reason text,
     tokens jsonb,
-    is_cost_unknown boolean,
+    lost integer,
     is_declined boolean,
     latency_ms bigint
 )
@@ -196,9 +205,10 @@ declare
     v_bill ai.bill;
 begin
     perform core.valid(reason is not null, 'reason', 'given');
-    perform core.valid(is_cost_unknown is not null, 'is_cost_unknown', 'given');
+    perform core.valid(lost is not null, 'lost', 'given');
+    perform core.valid(lost between 0 and 10, 'lost', 'from 0 to 10');
     perform core.valid(is_declined is not null, 'is_declined', 'given');
-    if tokens is not null or is_cost_unknown then
+    if tokens is not null then
         v_bill := ai.bill_of(v_request, tokens, false);
     else
         v_bill := row (0, 0, 0, 0, 0, false);
@@ -212,15 +222,17 @@ begin
             input_tokens = v_bill.input_tokens, cached_input_tokens = v_bill.cached_input_tokens,
             cache_write_tokens = v_bill.cache_write_tokens, output_tokens = v_bill.output_tokens,
             cost_micros = v_bill.cost_micros, is_assumed = v_bill.is_assumed,
+            lost_cost_micros = lost * r.worst_cost_micros,
             key = case when r.is_stored then r.key end, prompt = case when r.is_stored then r.prompt end
         where r.id = v_request.id;
         perform ai.release(v_request.reservation_id);
         perform ai.spent(v_request, v_bill.cost_micros);
+        perform metering.spend('ai', v_request.month, lost * v_request.worst_cost_micros, 0);
     else
-        perform ai.correct(v_request, v_bill);
+        perform ai.correct(v_request, v_bill, lost);
     end if;
 end
 $$;
-comment on function edge.fail_completion(uuid, text, jsonb, boolean, boolean, bigint) is
-'There is no answer: the hold is released, and what was spent nevertheless is recorded, by the provider''s count or at worst.
+comment on function edge.fail_completion(uuid, text, jsonb, integer, boolean, bigint) is
+'There is no answer: the hold is released, and what was spent nevertheless is recorded: by the provider''s count, or at worst for each attempt that was lost.
 Definer because all of it is closed to the edge''s role.';

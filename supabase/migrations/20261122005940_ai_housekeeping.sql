@@ -16,15 +16,15 @@ declare
     v_requests integer;
     v_id uuid;
 begin
-    for v_id in
-        select r.id
-        from ai.requests as r
-        where r.outcome = 'under_way' and r.lease_until < clock_timestamp() - interval '1 minute'
-        order by r.user_id
-        limit 100
-    loop
-        v_abandoned := v_abandoned + ai.abandon(v_id)::integer;
-    end loop;
+    -- One a run: it ends with the row that everybody waits for, and so must the transaction.
+    select r.id into v_id
+    from ai.requests as r
+    where r.outcome = 'under_way' and r.lease_until < clock_timestamp() - interval '1 minute'
+    order by r.lease_until
+    limit 1;
+    if found then
+        perform jobs.enqueue('ai.tidy', tidy.payload - 'slot');
+    end if;
 
     delete from ai.answers as a
     where a.key = any (array(select e.key from ai.answers as e where e.expires_at < now() limit 50000));
@@ -47,6 +47,9 @@ begin
         limit 50000
     ));
     get diagnostics v_requests = row_count;
+    if v_id is not null then
+        v_abandoned := ai.abandon(v_id)::integer;
+    end if;
     return jsonb_build_object(
         'abandoned', v_abandoned, 'answers', v_answers, 'texts', v_texts, 'requests', v_requests
     );

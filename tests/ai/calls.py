@@ -14,7 +14,12 @@ TOKENS = {"input_tokens": 200, "output_tokens": 20}
 
 
 def start(
-    person: Caller, input_: Any = "A text.", *, feature: str = "summarize", key: str | None = None, lease: str = LEASE
+    person: Caller,
+    input_: Any = "A text.",
+    *,
+    feature: str = "summarize",
+    key: str | None = None,
+    lease: str = LEASE,
 ) -> Row:
     """Ask; a text stands for an input with that text."""
     asked = {"text": input_} if isinstance(input_, str) else input_
@@ -50,24 +55,38 @@ class Edge:
         return renewed
 
     def finish(
-        self, request_id: str, output: str = "An answer.", tokens: Any = TOKENS, *, is_cut: bool = False
+        self,
+        request_id: str,
+        output: str = "An answer.",
+        tokens: Any = TOKENS,
+        *,
+        is_cut: bool = False,
+        lost: int = 0,
     ) -> Row:
         answer: Row = self._call(
-            "select edge.finish_completion(%s::uuid, %s, %s, %s::jsonb, 120) as answer",
-            request_id, output, is_cut, json.dumps(tokens),
+            "select edge.finish_completion(%s::uuid, %s, %s, %s::jsonb, %s, 120) as answer",
+            request_id, output, is_cut, json.dumps(tokens), lost,
         )  # fmt: skip
         return answer
 
     def fail(
-        self, request_id: str, reason: str = "overloaded", tokens: Any = None, *, unknown: bool = False, declined: bool = False
+        self,
+        request_id: str,
+        reason: str = "overloaded",
+        tokens: Any = None,
+        *,
+        lost: int = 0,
+        declined: bool = False,
     ) -> None:
         self._call(
             "select edge.fail_completion(%s::uuid, %s, %s::jsonb, %s, %s, 120) as answer",
-            request_id, reason, json.dumps(tokens) if tokens is not None else None, unknown, declined,
+            request_id, reason, json.dumps(tokens) if tokens is not None else None, lost, declined,
         )  # fmt: skip
 
 
-def answered(person: Caller, edge: Edge, input_: Any = "A text.", output: str = "An answer.", **more: Any) -> Row:
+def answered(
+    person: Caller, edge: Edge, input_: Any = "A text.", output: str = "An answer.", **more: Any
+) -> Row:
     """A first call, from start to finish."""
     led = start(person, input_, **more)
     assert led["state"] == "lead", led
@@ -76,9 +95,7 @@ def answered(person: Caller, edge: Edge, input_: Any = "A text.", output: str = 
 
 def usage(person: Person) -> Row:
     """Where somebody stands with AI: count, held and the money of both."""
-    rows = person.rows(
-        "select count, held, cost_micros, held_cost_micros from usage where action = 'ai'"
-    )
+    rows = person.rows("select count, held, cost_micros, held_cost_micros from usage where action = 'ai'")
     return rows[0] if rows else {"count": 0, "held": 0, "cost_micros": 0, "held_cost_micros": 0}
 
 

@@ -18,7 +18,8 @@ def test_a_call_is_held_then_counted_and_paid(world: World, edge: Edge) -> None:
     answer = edge.finish(led["request_id"], "An answer.", {"input_tokens": 200, "output_tokens": 20})
     assert (answer["output"], answer["cached"]) == ("An answer.", False)
     assert answer["usage"] == {
-        "input_tokens": 200, "cached_input_tokens": 0, "output_tokens": 20, "cost_micros": 300, "assumed": False,
+        "input_tokens": 200, "cached_input_tokens": 0, "output_tokens": 20,
+        "cost_micros": 300, "assumed": False,
     }  # fmt: skip
     assert answer["limits"]["used"] == 1
     assert usage(ada) == {"count": 1, "held": 0, "cost_micros": 300, "held_cost_micros": 0}
