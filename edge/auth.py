@@ -10,8 +10,6 @@ from uuid import UUID
 import jwt
 import msgspec
 from litestar import Request
-from litestar.connection import ASGIConnection
-from litestar.handlers import BaseRouteHandler
 
 from edge.errors import EdgeError
 from edge.jwks import Jwks, VerificationKey
@@ -96,14 +94,8 @@ class TokenVerifier:
         return await self._jwks.find(key_id) if isinstance(key_id, str) else None
 
 
-async def require_user(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-    """Guard of a router: nothing in it is reached without a verified user."""
-    verifier: TokenVerifier = connection.app.state.verifier
-    connection.scope["user"] = await verifier.verify(connection.headers.get("authorization"))
-
-
 async def provide_user(request: Request[User, Any, Any]) -> User:
-    """The user that `require_user` let in, for handlers."""
+    """The user that the router's guard let in, for handlers."""
     return request.user
 
 

@@ -15,6 +15,8 @@ from edge import queries
 from edge.auth import TokenVerifier
 from edge.database import Database
 from edge.errors import EdgeError
+from edge.problems import LIMITED
+from edge.rate_limits import limit_address
 
 CHECK_TIMEOUT: Final = 2.0
 """Seconds after which a dependency counts as unreachable."""
@@ -34,7 +36,7 @@ class Readiness(msgspec.Struct):
     jwks: Check
 
 
-@get("/live", sync_to_thread=False, summary="Liveness")
+@get("/live", sync_to_thread=False, summary="Liveness", rate_limit="liveness", responses=LIMITED)
 def live() -> Liveness:
     """Answers as long as the process serves."""
     return Liveness()
@@ -43,7 +45,11 @@ def live() -> Liveness:
 @get(
     "/ready",
     summary="Readiness",
-    responses={503: ResponseSpec(Readiness, description="a dependency fails", generate_examples=False)},
+    rate_limit="readiness",
+    responses={
+        503: ResponseSpec(Readiness, description="a dependency fails", generate_examples=False),
+        **LIMITED,
+    },
 )
 async def ready(state: State) -> Response[Readiness]:
     """Asks every dependency, in bounded time."""
@@ -73,4 +79,4 @@ async def _check_jwks(verifier: TokenVerifier) -> Check:
         return "unreachable"
 
 
-health_router = Router("/health", route_handlers=[live, ready], tags=["operations"])
+health_router = Router("/health", route_handlers=[live, ready], guards=[limit_address], tags=["operations"])

@@ -24,6 +24,8 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 
 from edge.database import Database
 from edge.exchange import Exchange
+from edge.problems import LIMITED
+from edge.rate_limits import limit_address
 
 DIRECTORY_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
@@ -54,6 +56,9 @@ class Metrics:
             ("status",),
             registry=self._registry,
         )
+        self._limited = Counter(
+            "edge_rate_limited", "Requests refused, by limit.", ("limit",), registry=self._registry
+        )
         self._connections = Gauge(
             "edge_database_connections",
             "Connections of the pool, by what they do.",
@@ -78,6 +83,10 @@ class Metrics:
     def received(self, status: str) -> None:
         """Record an event of Stripe."""
         self._events.labels(status).inc()
+
+    def limited(self, name: str) -> None:
+        """Record a request that a rate limit refused."""
+        self._limited.labels(name).inc()
 
     def render(self) -> bytes:
         """The exposition text over all workers."""
@@ -107,7 +116,15 @@ def _forget_dead_workers(directory: Path) -> None:
             mark_process_dead(pid, path=str(directory))  # type: ignore[no-untyped-call]
 
 
-@get("/metrics", sync_to_thread=False, summary="Prometheus metrics", media_type="text/plain")
+@get(
+    "/metrics",
+    sync_to_thread=False,
+    guards=[limit_address],
+    rate_limit="metrics",
+    summary="Prometheus metrics",
+    media_type="text/plain",
+    responses=LIMITED,
+)
 def read_metrics(state: State) -> Response[bytes]:
     """Requests, latencies and connections of all workers."""
     metrics: Metrics = state.metrics

@@ -10,6 +10,8 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityRequirement, SecurityScheme
 
+from edge.rate_limits import OPTION, limit_address
+
 BEARER: Final = "access_token"
 NEEDS_USER: Final[list[SecurityRequirement]] = [{BEARER: []}]
 
@@ -32,7 +34,14 @@ def openapi_config() -> OpenAPIConfig:
             }
         ),
         render_plugins=[JsonRenderPlugin()],
-        openapi_router=Router("/schema", route_handlers=[], include_in_schema=False, after_request=_no_html),
+        openapi_router=Router(
+            "/schema",
+            route_handlers=[],
+            include_in_schema=False,
+            after_request=_no_html,
+            guards=[limit_address],
+            opt={OPTION: "schema"},
+        ),
     )
 
 

@@ -17,7 +17,7 @@ from edge.sql_errors import from_sql
 
 PROBLEM_JSON: Final = "application/problem+json"
 
-USER_ERRORS: Final = ("not_authenticated", "internal", "provider_unavailable")
+USER_ERRORS: Final = ("not_authenticated", "rate_limited", "internal", "provider_unavailable")
 """What every route of a signed-in user can answer with."""
 
 _CODE_BY_HTTP_STATUS = {
@@ -60,8 +60,23 @@ def problem_responses(*codes: str) -> dict[int, ResponseSpec]:
     }
 
 
+LIMITED: Final = problem_responses("rate_limited")
+"""What every route that anyone may reach can answer with."""
+
+
 def answer_with_problem(_request: Request[Any, Any, Any], error: Exception) -> Response[dict[str, Any]]:
     """Litestar's handler for every exception."""
+    known = _to_edge_error(error)
+    return Response(
+        problem_of(error),
+        status_code=known.status,
+        media_type=PROBLEM_JSON,
+        headers=_CHALLENGE | known.headers if known.status == 401 else known.headers,
+    )
+
+
+def problem_of(error: Exception) -> dict[str, Any]:
+    """The problem that an exception is to the client; a fault of ours is logged."""
     known = _to_edge_error(error)
     _log_failure(known, error)
     problem = Problem(
@@ -73,12 +88,7 @@ def answer_with_problem(_request: Request[Any, Any, Any], error: Exception) -> R
         hint=known.hint,
         request_id=current_request_id(),
     )
-    return Response(
-        {**known.members, **msgspec.to_builtins(problem)},
-        status_code=known.status,
-        media_type=PROBLEM_JSON,
-        headers=_CHALLENGE | known.headers if known.status == 401 else known.headers,
-    )
+    return {**known.members, **msgspec.to_builtins(problem)}
 
 
 def _log_failure(known: EdgeError, error: Exception) -> None:

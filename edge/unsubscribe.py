@@ -16,6 +16,7 @@ from litestar.params import QueryParameter
 from edge import queries
 from edge.database import Database
 from edge.problems import problem_responses
+from edge.rate_limits import OPTION, limit_address
 
 Token = Annotated[UUID, QueryParameter(name="token", description="The token of the link.")]
 
@@ -34,7 +35,9 @@ _DONE: Final = "<p>You will get no more e-mails of this kind.</p>"
 _HEADERS: Final = {
     "content-security-policy": "default-src 'none'; form-action 'self'; frame-ancestors 'none'"
 }
-_ERRORS: Final = problem_responses("not_found", "validation_failed", "internal", "provider_unavailable")
+_ERRORS: Final = problem_responses(
+    "not_found", "validation_failed", "rate_limited", "internal", "provider_unavailable"
+)
 
 
 def _page(content: str) -> Response[str]:
@@ -60,4 +63,6 @@ async def unsubscribe(database: NamedDependency[Database], token: Token) -> Resp
     return _page(_DONE)
 
 
-unsubscribe_router = Router("/unsubscribe", route_handlers=[ask, unsubscribe])
+unsubscribe_router = Router(
+    "/unsubscribe", route_handlers=[ask, unsubscribe], guards=[limit_address], opt={OPTION: "unsubscribe"}
+)

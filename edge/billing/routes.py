@@ -99,7 +99,7 @@ _ERRORS: Final = problem_responses(
 _log = structlog.get_logger("edge.billing")
 
 
-@post("/checkout", status_code=200, summary="Order and pay", responses=_ERRORS)
+@post("/checkout", status_code=200, rate_limit="checkout", summary="Order and pay", responses=_ERRORS)
 async def checkout(
     database: NamedDependency[Database],
     stripe: NamedDependency[Stripe],
@@ -121,7 +121,13 @@ async def checkout(
     return _order_page(staged, await open_checkout(database.as_service(), stripe, staged))
 
 
-@post("/orders/{order_id:uuid}/retry", status_code=200, summary="Pay again", responses=_ERRORS)
+@post(
+    "/orders/{order_id:uuid}/retry",
+    status_code=200,
+    rate_limit="retry_order",
+    summary="Pay again",
+    responses=_ERRORS,
+)
 async def retry_order(
     database: NamedDependency[Database],
     stripe: NamedDependency[Stripe],
@@ -134,7 +140,7 @@ async def retry_order(
     return _order_page(staged, await open_checkout(database.as_service(), stripe, staged))
 
 
-@post("/subscription", status_code=200, summary="Subscribe", responses=_ERRORS)
+@post("/subscription", status_code=200, rate_limit="subscription", summary="Subscribe", responses=_ERRORS)
 async def subscribe(
     database: NamedDependency[Database],
     stripe: NamedDependency[Stripe],
@@ -153,7 +159,13 @@ async def subscribe(
     return Page(await open_checkout(database.as_service(), stripe, staged))
 
 
-@post("/billing-portal", status_code=200, summary="Manage subscriptions", responses=_ERRORS)
+@post(
+    "/billing-portal",
+    status_code=200,
+    rate_limit="billing_portal",
+    summary="Manage subscriptions",
+    responses=_ERRORS,
+)
 async def visit_portal(
     database: NamedDependency[Database],
     stripe: NamedDependency[Stripe],

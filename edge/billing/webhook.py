@@ -7,12 +7,12 @@ once that is committed, whatever became of the event: what cannot be applied now
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 import psycopg
 import structlog
-from litestar import post
+from litestar import Request, post
 from litestar.datastructures import State
 from litestar.di import NamedDependency
 from litestar.params import HeaderParameter, RawBody
@@ -22,13 +22,19 @@ from edge import queries
 from edge.database import Database
 from edge.errors import EdgeError
 from edge.problems import problem_responses
+from edge.rate_limits import BAD_SIGNATURES
 from edge.settings import Secret
 
 TOLERANCE: Final = 300
 """Seconds that a signature may be old: who records a delivery cannot replay it later."""
 
 _ERRORS: Final = problem_responses(
-    "invalid_signature", "payload_too_large", "validation_failed", "internal", "provider_unavailable"
+    "invalid_signature",
+    "payload_too_large",
+    "validation_failed",
+    "rate_limited",
+    "internal",
+    "provider_unavailable",
 )
 
 _log = structlog.get_logger("edge.webhook")
@@ -40,9 +46,16 @@ class Receipt(msgspec.Struct, frozen=True):
     status: Literal["applied", "duplicate", "ignored", "waiting", "failed"]
 
 
-@post("/webhooks/stripe", status_code=200, summary="Events of Stripe", tags=["stripe"], responses=_ERRORS)
+@post(
+    "/webhooks/stripe",
+    status_code=200,
+    rate_limit=BAD_SIGNATURES,
+    summary="Events of Stripe",
+    tags=["stripe"],
+    responses=_ERRORS,
+)
 async def receive_event(
-    state: State,
+    request: Request[Any, Any, State],
     database: NamedDependency[Database],
     webhook_secrets: NamedDependency[tuple[Secret, ...]],
     body: RawBody,
@@ -52,9 +65,11 @@ async def receive_event(
     ] = None,
 ) -> Receipt:
     """Records and applies an event, once however often it is delivered."""
+    state = request.app.state
     try:
         payload = verified(body, signature, webhook_secrets)
     except EdgeError:
+        state.address_limits.take(BAD_SIGNATURES, request)
         # Forged, or our secret is not the endpoint's any more: then orders stay unpaid until somebody looks.
         state.metrics.received("refused")
         _log.warning("webhook_refused", hint="Sent by Stripe? Then STRIPE_WEBHOOK_SECRET is wrong.")

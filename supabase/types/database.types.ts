@@ -235,6 +235,26 @@ isOneToOne: false
       referencedColumns: ["id"]
     }
                   ]
+                },"plan_limits": {
+                  Row: {
+                    "action": string,"cost_limit_micros": number | null,"created_at": string,"hard_limit": number | null,"plan": string,"soft_limit": number | null
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "action": string,"cost_limit_micros"?: number | null,"created_at"?: string,"hard_limit"?: number | null,"plan": string,"soft_limit"?: number | null
+                  }
+                  Update: {
+                    "action"?: string,"cost_limit_micros"?: number | null,"created_at"?: string,"hard_limit"?: number | null,"plan"?: string,"soft_limit"?: number | null
+                  }
+                  Relationships: [
+                    {
+      foreignKeyName: "plan_limits_plan_fkey"
+      columns: ["plan"]
+isOneToOne: false
+      referencedRelation: "plans"
+      referencedColumns: ["plan"]
+    }
+                  ]
                 },"plans": {
                   Row: {
                     "created_at": string,"name": string,"plan": string,"price_id": string | null,"rank": number
@@ -400,6 +420,20 @@ isOneToOne: false
       referencedRelation: "profiles"
       referencedColumns: ["id"]
     }
+                  ]
+                },"usage": {
+                  Row: {
+                    "action": string,"cost_micros": number,"count": number,"held": number,"held_cost_micros": number,"month": string,"user_id": string,"warned_at": string | null
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "action": string,"cost_micros"?: number,"count"?: number,"held"?: number,"held_cost_micros"?: number,"month": string,"user_id": string,"warned_at"?: string | null
+                  }
+                  Update: {
+                    "action"?: string,"cost_micros"?: number,"count"?: number,"held"?: number,"held_cost_micros"?: number,"month"?: string,"user_id"?: string,"warned_at"?: string | null
+                  }
+                  Relationships: [
+
                   ]
                 }
           }
@@ -632,6 +666,8 @@ isOneToOne: false
                         "id": string | null,"organization_id": string | null,"email": string | null,"role": string | null,"expires_at": string | null,"token": string | null
                       },"stripe_event": {
                         "id": string | null,"type": string | null,"status": string | null,"attempts": number | null,"error": string | null,"created": string | null,"received_at": string | null,"ended_at": string | null,"payload": Json | null
+                      },"usage_status": {
+                        "action": string | null,"plan": string | null,"month": string | null,"used": number | null,"held": number | null,"soft_limit": number | null,"hard_limit": number | null,"remaining": number | null,"over_soft_limit": boolean | null,"cost_micros": number | null,"cost_limit_micros": number | null,"resets_at": string | null
                       }
           }
         }

@@ -389,6 +389,33 @@ class PublicPaymentsUpdate(TypedDict):
     user_id: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="user_id")]]
 
 
+class PublicPlanLimits(BaseModel):
+    action: str = Field(alias="action")
+    cost_limit_micros: Optional[int] = Field(alias="cost_limit_micros")
+    created_at: datetime.datetime = Field(alias="created_at")
+    hard_limit: Optional[int] = Field(alias="hard_limit")
+    plan: str = Field(alias="plan")
+    soft_limit: Optional[int] = Field(alias="soft_limit")
+
+
+class PublicPlanLimitsInsert(TypedDict):
+    action: Annotated[str, Field(alias="action")]
+    cost_limit_micros: NotRequired[Annotated[Optional[int], Field(alias="cost_limit_micros")]]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    hard_limit: NotRequired[Annotated[Optional[int], Field(alias="hard_limit")]]
+    plan: Annotated[str, Field(alias="plan")]
+    soft_limit: NotRequired[Annotated[Optional[int], Field(alias="soft_limit")]]
+
+
+class PublicPlanLimitsUpdate(TypedDict):
+    action: NotRequired[Annotated[str, Field(alias="action")]]
+    cost_limit_micros: NotRequired[Annotated[Optional[int], Field(alias="cost_limit_micros")]]
+    created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
+    hard_limit: NotRequired[Annotated[Optional[int], Field(alias="hard_limit")]]
+    plan: NotRequired[Annotated[str, Field(alias="plan")]]
+    soft_limit: NotRequired[Annotated[Optional[int], Field(alias="soft_limit")]]
+
+
 class PublicPlans(BaseModel):
     created_at: datetime.datetime = Field(alias="created_at")
     name: str = Field(alias="name")
@@ -675,6 +702,39 @@ class PublicTasksUpdate(TypedDict):
     value: NotRequired[Annotated[float, Field(alias="value")]]
 
 
+class PublicUsage(BaseModel):
+    action: str = Field(alias="action")
+    cost_micros: int = Field(alias="cost_micros")
+    count: int = Field(alias="count")
+    held: int = Field(alias="held")
+    held_cost_micros: int = Field(alias="held_cost_micros")
+    month: datetime.date = Field(alias="month")
+    user_id: uuid.UUID = Field(alias="user_id")
+    warned_at: Optional[datetime.datetime] = Field(alias="warned_at")
+
+
+class PublicUsageInsert(TypedDict):
+    action: Annotated[str, Field(alias="action")]
+    cost_micros: NotRequired[Annotated[int, Field(alias="cost_micros")]]
+    count: NotRequired[Annotated[int, Field(alias="count")]]
+    held: NotRequired[Annotated[int, Field(alias="held")]]
+    held_cost_micros: NotRequired[Annotated[int, Field(alias="held_cost_micros")]]
+    month: Annotated[datetime.date, Field(alias="month")]
+    user_id: Annotated[uuid.UUID, Field(alias="user_id")]
+    warned_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="warned_at")]]
+
+
+class PublicUsageUpdate(TypedDict):
+    action: NotRequired[Annotated[str, Field(alias="action")]]
+    cost_micros: NotRequired[Annotated[int, Field(alias="cost_micros")]]
+    count: NotRequired[Annotated[int, Field(alias="count")]]
+    held: NotRequired[Annotated[int, Field(alias="held")]]
+    held_cost_micros: NotRequired[Annotated[int, Field(alias="held_cost_micros")]]
+    month: NotRequired[Annotated[datetime.date, Field(alias="month")]]
+    user_id: NotRequired[Annotated[uuid.UUID, Field(alias="user_id")]]
+    warned_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="warned_at")]]
+
+
 class PublicAdminPayment(BaseModel):
     id: Optional[uuid.UUID] = Field(alias="id")
     order_id: Optional[uuid.UUID] = Field(alias="order_id")
@@ -743,3 +803,18 @@ class PublicStripeEvent(BaseModel):
     received_at: Optional[datetime.datetime] = Field(alias="received_at")
     ended_at: Optional[datetime.datetime] = Field(alias="ended_at")
     payload: Optional[JsonValue] = Field(alias="payload")
+
+
+class PublicUsageStatus(BaseModel):
+    action: Optional[str] = Field(alias="action")
+    plan: Optional[str] = Field(alias="plan")
+    month: Optional[datetime.date] = Field(alias="month")
+    used: Optional[int] = Field(alias="used")
+    held: Optional[int] = Field(alias="held")
+    soft_limit: Optional[int] = Field(alias="soft_limit")
+    hard_limit: Optional[int] = Field(alias="hard_limit")
+    remaining: Optional[int] = Field(alias="remaining")
+    over_soft_limit: Optional[bool] = Field(alias="over_soft_limit")
+    cost_micros: Optional[int] = Field(alias="cost_micros")
+    cost_limit_micros: Optional[int] = Field(alias="cost_limit_micros")
+    resets_at: Optional[datetime.datetime] = Field(alias="resets_at")

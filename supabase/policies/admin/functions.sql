@@ -31,3 +31,6 @@ grant execute on function admin.payments(uuid, text, timestamptz, integer) to au
 grant execute on function admin.refund_payment(uuid, bigint, text, text) to authenticated;
 grant execute on function admin.discrepancies(boolean, bigint, integer) to authenticated;
 grant execute on function admin.resolve_discrepancy(bigint, text) to authenticated;
+
+grant execute on function public.admin_ai_requests(uuid, text, text, timestamptz, integer) to authenticated;
+grant execute on function admin.ai_requests(uuid, text, text, timestamptz, integer) to authenticated;
