@@ -46,9 +46,9 @@ volatile
 security definer
 set search_path = ''
 as $$
-    select (metering.consume_once(
+    select metering.consume_once(
         'consume_usage', jsonb_build_object('action', action, 'amount', amount), action, amount, idempotency_key
-    )).*;
+    );
 $$;
 comment on function metering.consume_usage(text, bigint, text) is
 'Counts what the caller did. Definer because nobody else may write usage.';

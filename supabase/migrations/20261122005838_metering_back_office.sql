@@ -51,13 +51,13 @@ volatile
 security definer
 set search_path = ''
 as $$
-    select (metering.settle(
+    select metering.settle(
         reservation_id,
         coalesce(amount, (
             select r.amount from metering.reservations as r where r.id = settle_usage.reservation_id
         )),
         cost_micros
-    )).*;
+    );
 $$;
 comment on function metering.settle_usage(uuid, bigint, bigint) is
 'Counts what was held, or less. Definer because nobody else may write usage.';

@@ -11,9 +11,9 @@ security definer
 set search_path = ''
 as $$
     select metering.limit_rate('export');
-    select (metering.consume_once(
+    select metering.consume_once(
         'export_project', jsonb_build_object('project_id', project_id), 'export', 1, idempotency_key
-    )).*;
+    );
 $$;
 comment on function metering.consume_export(uuid, text) is
 'Counts one export of the caller, who may not ask too fast either. Definer because nobody else may write usage.';
