@@ -9,7 +9,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from scripts.bench import audit, ledger, metering, queue, summary, webhook
+from scripts.bench import ai, audit, ledger, metering, queue, summary, webhook
 from scripts.bench.measure import measure
 from scripts.bench.options import Options
 from scripts.bench.report import conditions, save, table
@@ -17,6 +17,7 @@ from scripts.bench.server import server
 from scripts.stack.settings import ROOT
 
 GROUPS = {
+    "ai": ai,
     "audit": audit,
     "ledger": ledger,
     "metering": metering,
