@@ -463,6 +463,14 @@ isOneToOne: false
         isOneToOne: false
         isSetofReturn: true
       } },
+"admin_clear_limit":
+{ Args: { "action": string,"reason"?: string,"user_id": string }; Returns: Database["public"]['CompositeTypes']["usage_status"]
+                          SetofOptions: {
+        from: "*"
+        to: "usage_status"
+        isOneToOne: true
+        isSetofReturn: false
+      } },
 "admin_discrepancies":
 { Args: { "before"?: number,"only_open"?: boolean,"page_size"?: number }; Returns: Database["public"]['CompositeTypes']["discrepancy"][]
                           SetofOptions: {
@@ -481,6 +489,9 @@ isOneToOne: false
 { Args: { "before"?: number,"only_kind"?: string,"only_state"?: string,"page_size"?: number }; Returns: {
               "attempts": number,"created_at": string,"finished_at": string,"id": number,"kind": string,"lost_leases": number,"payload": Json,"priority": number,"reason": string,"run_at": string,"state": string,"unique_key": string,"worker": string
             }[]
+                           },
+"admin_limits":
+{ Args: { "user_id": string }; Returns: Json
                            },
 "admin_payments":
 { Args: { "before"?: string,"email"?: string,"order_id"?: string,"page_size"?: number }; Returns: Database["public"]['CompositeTypes']["admin_payment"][]
@@ -520,6 +531,17 @@ isOneToOne: false
 "admin_retry_stripe_event":
 { Args: { "id": string }; Returns: string
                            },
+"admin_set_budget":
+{ Args: { "action": string,"cost_limit_micros": number,"reason": string }; Returns: Json
+                           },
+"admin_set_limit":
+{ Args: { "action": string,"cost_limit_micros": number,"expires_at"?: string,"hard_limit": number,"reason": string,"soft_limit": number,"user_id": string }; Returns: Database["public"]['CompositeTypes']["usage_status"]
+                          SetofOptions: {
+        from: "*"
+        to: "usage_status"
+        isOneToOne: true
+        isSetofReturn: false
+      } },
 "admin_set_role":
 { Args: { "role": string,"user_id": string }; Returns: {
               "created_at": string,
@@ -545,6 +567,14 @@ isOneToOne: false
         isOneToOne: false
         isSetofReturn: true
       } },
+"consume_usage":
+{ Args: { "action": string,"amount"?: number,"idempotency_key"?: string }; Returns: Database["public"]['CompositeTypes']["usage_status"]
+                          SetofOptions: {
+        from: "*"
+        to: "usage_status"
+        isOneToOne: true
+        isSetofReturn: false
+      } },
 "create_organization":
 { Args: { "idempotency_key"?: string,"name": string,"slug"?: string }; Returns: {
               "created_at": string,
@@ -563,6 +593,12 @@ isOneToOne: false
       } },
 "delete_organization":
 { Args: { "organization_id": string }; Returns: undefined
+                           },
+"explain_access":
+{ Args: { "action": string }; Returns: Json
+                           },
+"export_project":
+{ Args: { "idempotency_key"?: string,"project_id": string }; Returns: Json
                            },
 "invite_member":
 { Args: { "email": string,"organization_id": string,"role"?: string }; Returns: Database["public"]['CompositeTypes']["issued_invitation"]
@@ -586,13 +622,27 @@ isOneToOne: false
         isOneToOne: false
         isSetofReturn: true
       } },
+"my_usage":
+{ Args: Record<PropertyKey, never>; Returns: Database["public"]['CompositeTypes']["usage_status"][]
+                          SetofOptions: {
+        from: "*"
+        to: "usage_status"
+        isOneToOne: false
+        isSetofReturn: true
+      } },
 "organization_members":
 { Args: { "organization_id": string }; Returns: {
               "email": string,"joined_at": string,"name": string,"role": string,"user_id": string
             }[]
                            },
+"release_usage":
+{ Args: { "reservation_id": string }; Returns: undefined
+                           },
 "remove_member":
 { Args: { "organization_id": string,"user_id": string }; Returns: undefined
+                           },
+"reserve_usage":
+{ Args: { "action": string,"amount"?: number,"cost_micros"?: number,"expires_in_seconds"?: number,"idempotency_key"?: string,"user_id": string }; Returns: string
                            },
 "revoke_invitation":
 { Args: { "invitation_id": string }; Returns: {
@@ -632,6 +682,14 @@ isOneToOne: false
                           SetofOptions: {
         from: "*"
         to: "memberships"
+        isOneToOne: true
+        isSetofReturn: false
+      } },
+"settle_usage":
+{ Args: { "amount"?: number,"cost_micros"?: number,"reservation_id": string }; Returns: Database["public"]['CompositeTypes']["usage_status"]
+                          SetofOptions: {
+        from: "*"
+        to: "usage_status"
         isOneToOne: true
         isSetofReturn: false
       } },
