@@ -34,6 +34,7 @@ grant execute on function admin.resolve_discrepancy(bigint, text) to authenticat
 
 grant execute on function public.admin_ai_requests(uuid, text, text, timestamptz, integer) to authenticated;
 grant execute on function admin.ai_requests(uuid, text, text, timestamptz, integer) to authenticated;
+
 grant execute on function public.admin_limits(uuid) to authenticated;
 grant execute on function public.admin_set_limit(
     uuid, text, bigint, bigint, bigint, text, timestamptz
