@@ -36,6 +36,13 @@ class Done(msgspec.Struct, frozen=True):
     limits: Any
 
 
+class EventStream(Stream):
+    """A stream that stays what it is: Litestar would call it what the route answers otherwise."""
+
+    def to_asgi_response(self, *args: Any, **options: Any) -> Any:
+        return super().to_asgi_response(*args, **{**options, "media_type": MEDIA_TYPE})
+
+
 async def streamed(answering: Callable[[Say], Coroutine[Any, Any, Completion]]) -> Stream:
     """The stream of an answer that has begun; raises what went wrong before."""
     pieces: asyncio.Queue[str | None] = asyncio.Queue()
@@ -49,7 +56,7 @@ async def streamed(answering: Callable[[Say], Coroutine[Any, Any, Completion]]) 
     if first is None:
         first = (await task).output
         pieces.put_nowait(None)
-    return Stream(_events(first, pieces, task), media_type=MEDIA_TYPE, headers=_HEADERS)
+    return EventStream(_events(first, pieces, task), media_type=MEDIA_TYPE, headers=_HEADERS)
 
 
 async def _events(
