@@ -86,7 +86,6 @@ def free_port() -> int:
 
 def _environment(environ: Mapping[str, str]) -> dict[str, str]:
     """This process's, without what would configure an edge."""
-    inherited = {
-        k: v for k, v in os.environ.items() if not k.startswith(("EDGE_", "SUPABASE_", "STRIPE_", "SITE_", "ANTHROPIC_", "OPENAI_"))
-    }
+    ours = ("EDGE_", "SUPABASE_", "STRIPE_", "SITE_", "ANTHROPIC_", "OPENAI_")
+    inherited = {name: text for name, text in os.environ.items() if not name.startswith(ours)}
     return {**inherited, **environ}
