@@ -86,6 +86,9 @@ def free_port() -> int:
 
 def _environment(environ: Mapping[str, str]) -> dict[str, str]:
     """This process's, without what would configure an edge."""
-    ours = ("EDGE_", "SUPABASE_", "STRIPE_", "SITE_", "ANTHROPIC_", "OPENAI_")
-    inherited = {name: text for name, text in os.environ.items() if not name.startswith(ours)}
+    inherited = {
+        k: v
+        for k, v in os.environ.items()
+        if not k.startswith(("EDGE_", "SUPABASE_", "STRIPE_", "SITE_", "ANTHROPIC_", "OPENAI_"))
+    }
     return {**inherited, **environ}
