@@ -1,18 +1,26 @@
-"""Inputs, held to the JSON Schema of their feature. Errors name the place and the rule, never the value."""
+"""Inputs, held to the JSON Schema of their feature. Errors name the place and the rule, never the value.
+
+Checked while everybody else's requests wait, so that the time it takes must not be the client's to choose:
+an input has so many values at most, and every rule looks at each of them once.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
+from itertools import islice
 from typing import Any, Final
 
 from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import ValidationError
+from jsonschema.validators import extend
 
 from edge.errors import EdgeError
 
 MOST_ERRORS: Final = 10
+MOST_VALUES: Final = 1000
+"""Members and elements of an input, however deep, whatever the schema says."""
 
 _KINDS: Final = {
     "string": "a text",
@@ -43,7 +51,10 @@ _RULES: Final[Mapping[str, Callable[[Any], str]]] = {
 
 def check_input(schema: Mapping[str, Any], value: Mapping[str, Any]) -> None:
     """Raise `validation_failed` with the first few rules that are broken."""
-    errors = [{"field": field, "rule": "without NUL characters"} for field in _with_nul("input", value)]
+    if _is_crowded(value):
+        errors = [{"field": "input", "rule": f"at most {MOST_VALUES} values"}]
+    else:
+        errors = [{"field": field, "rule": "without NUL characters"} for field in _with_nul("input", value)]
     if not errors:
         found = sorted(
             _validator(json.dumps(schema)).iter_errors(value), key=lambda error: list(map(str, error.path))
@@ -60,7 +71,20 @@ def check_input(schema: Mapping[str, Any], value: Mapping[str, Any]) -> None:
 
 @lru_cache(maxsize=100)
 def _validator(schema: str) -> Draft202012Validator:
-    return Draft202012Validator(json.loads(schema), format_checker=FormatChecker(["uuid"]))
+    return _Validator(json.loads(schema), format_checker=FormatChecker(["uuid"]))
+
+
+def _unique_items(
+    validator: Any, wanted: bool, value: Any, _: Mapping[str, Any]
+) -> Iterable[ValidationError]:
+    """As JSON Schema means it, but 1 and 1.0 differ. The library compares each element with each."""
+    if wanted and validator.is_type(value, "array"):
+        different = {json.dumps(element, sort_keys=True) for element in value}
+        if len(different) < len(value):
+            yield ValidationError("not unique")
+
+
+_Validator: Final = extend(Draft202012Validator, {"uniqueItems": _unique_items})
 
 
 def _told(error: ValidationError) -> dict[str, str]:
@@ -74,6 +98,17 @@ def _told(error: ValidationError) -> dict[str, str]:
 
 def _listed(values: Iterable[Any]) -> str:
     return ", ".join(map(str, values))
+
+
+def _is_crowded(value: Any) -> bool:
+    """Whether there are more values than anybody shall wait for; looks at no more than that."""
+    count, inner = 0, [value]
+    while inner and count <= MOST_VALUES:
+        outer = inner.pop()
+        if isinstance(outer, dict | list):
+            count += len(outer)
+            inner.extend(islice(outer.values() if isinstance(outer, dict) else outer, MOST_VALUES + 1))
+    return count > MOST_VALUES
 
 
 def _with_nul(field: str, value: Any) -> Iterable[str]:

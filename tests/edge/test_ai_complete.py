@@ -11,6 +11,8 @@ import pytest
 from litestar.testing import TestClient
 from litestar.types import ASGIApp
 
+from edge.ai import inputs
+from edge.errors import EdgeError
 from tests.acting import Person, World
 from tests.ai.calls import project, spending, usage
 from tests.ai_sim.provider import Providers
@@ -125,6 +127,40 @@ def test_an_input_that_does_not_fit_is_refused(
 def test_labels_are_a_list_of_different_words(desk: Desk, ada: Person, labels: Any, field: str) -> None:
     input_ = {"text": "A"} if labels is None else {"text": "A", "labels": labels}
     assert problem(desk.ask(ada, input_, "classify"), 422, "validation_failed")["field"] == field
+
+
+@pytest.mark.parametrize(
+    "element",
+    ["1", '{"a": 1}', "[]", '"A"', "[" * 5 + "]" * 5],
+    ids=["number", "object", "list", "text", "deep"],
+)
+def test_an_input_of_very_many_values_is_refused_unread(
+    desk: Desk, ada: Person, element: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inputs, "_validator", None)
+    elements = ",".join([element] * (900_000 // (len(element) + 1)))
+    body = f'{{"feature": "classify", "input": {{"text": "A", "labels": [{elements}]}}}}'
+    told = problem(desk.post(ada, body.encode()), 422, "validation_failed")
+    assert (told["field"], told["rule"]) == ("input", "at most 1000 values")
+
+
+def test_elements_are_not_compared_with_each_other() -> None:
+    """The library does it for what cannot be sorted, which blocks everybody for as long as a client likes."""
+    compared = 0
+
+    class Counted(dict[str, int]):
+        def __eq__(self, other: object) -> bool:
+            nonlocal compared
+            compared += 1
+            return super().__eq__(other)
+
+        __hash__ = None
+
+    schema = {"type": "object", "properties": {"labels": {"type": "array", "uniqueItems": True}}}
+    inputs.check_input(schema, {"labels": [Counted(a=n) for n in range(450)]})
+    assert compared == 0
+    with pytest.raises(EdgeError):
+        inputs.check_input(schema, {"labels": [{"a": 1, "b": 2}, {"b": 2, "a": 1}]})
 
 
 @pytest.mark.parametrize(
