@@ -13,6 +13,15 @@ declare
     v_now timestamptz := clock_timestamp();
     v_freed metering.amounts;
 begin
+    -- Mostly the caller has it locked; not if it asks for more than there ever is, which needs no look at
+    -- the row. Usage first, or this and a settlement wait for each other.
+    perform
+    from public.usage as u
+    where
+        u.user_id = end_expired_holds.user_id and u.action = end_expired_holds.action
+        and u.month = end_expired_holds.month
+    for no key update;
+
     with ended as (
         update metering.reservations as r
         set status = 'expired', ended_at = v_now
@@ -37,7 +46,7 @@ begin
 end
 $$;
 comment on function metering.end_expired_holds(uuid, text, date) is
-'Gives back what expired of a person''s holds; false if nothing did. The caller has the row of usage locked.';
+'Gives back what expired of a person''s holds; false if nothing did.';
 
 create function metering.occupy(
     limits metering.limits,
@@ -76,7 +85,7 @@ begin
             return v_used;
         end if;
 
-        -- The refused attempt has locked the row. What expired stands in nobody's way.
+        -- What expired stands in nobody's way.
         exit when v_try = 2 or not metering.end_expired_holds(limits.user_id, limits.action, month);
     end loop;
     return null;

@@ -8,11 +8,13 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import pytest
 
 from tests.acting import Person, World, refused
+from tests.identity.mails import waiting
 from tests.metering.meter import Meter, at_once, refusal, replaced
 
 
@@ -217,6 +219,22 @@ def test_who_is_killed_between_reserve_and_settle_strands_nothing(
     outcomes = at_once([lambda: meter.consume(ada, "ai")] * 12)
     assert outcomes.count(None) == 5
     assert meter.counted(ada, "ai") == (5, 0)
+    meter.assert_sound()
+
+
+def test_asking_for_more_than_there_ever_is_waits_in_line(meter: Meter, ada: Person) -> None:
+    """Whoever ends expired holds takes usage before reservations, as settling does, or both wait for ever."""
+    first = meter.reserve(ada)
+    meter.settle(first)
+    second = meter.reserve(ada)
+    meter.let_holds_expire()
+    with meter.world.service.transaction() as settling, ThreadPoolExecutor() as threads:
+        settling.execute("select settle_usage(%s)", [first])
+        greedy = waiting(threads, meter.world, partial(refusal, partial(meter.consume, ada, amount=4)))
+        settling.execute("select settle_usage(%s)", [second])
+        settling.commit()
+        assert greedy.result() == "quota_exceeded"
+    assert meter.counted(ada) == (2, 0)
     meter.assert_sound()
 
 
