@@ -15,6 +15,7 @@ from importlib import import_module
 from time import monotonic
 from typing import Final
 
+import msgspec
 import structlog
 
 from edge.ai.call import Api, Call, Failure, Reply, Say, Unanswered, Unsaid
@@ -90,7 +91,7 @@ class Providers:
             nonlocal has_spoken
             has_spoken = True
             if say:
-                say(text)
+                say(_readable(text))
 
         try:
             if say is None:
@@ -118,7 +119,13 @@ def _made(provider: str, key: Secret, base_url: str) -> Api:
     return api
 
 
+def _readable(text: str) -> str:
+    """Without what neither UTF-8 nor Postgres can hold, and no model means: NUL, halves of a character."""
+    return text.replace("\0", "").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 def _checked(reply: Reply, lost: int) -> Reply:
+    reply = msgspec.structs.replace(reply, output=_readable(reply.output))
     if reply.is_declined:
         raise Unsaid(DECLINED, lost=lost, tokens=reply.tokens)
     if not reply.output:

@@ -9,7 +9,8 @@ import pytest
 
 from edge.ai import completions as edge_completions
 from edge.ai import providers as edge_providers
-from edge.ai.call import Call, Say
+from edge.ai.anthropic_api import AnthropicApi
+from edge.ai.call import Call, Reply, Say
 from edge.ai.completions import Completion, Completions
 from edge.queries import FINISH_COMPLETION
 from tests.acting import Person
@@ -175,6 +176,39 @@ def test_tokens_of_the_providers_cache_cost_what_they_cost(desk: Desk, ada: Pers
     usage = ok(desk.ask(ada))["usage"]
     assert (usage["input_tokens"], usage["cached_input_tokens"]) == (100, 90)
     assert usage["cost_micros"] == 10 + 9 + 5 * usage["output_tokens"]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_what_no_text_can_hold_is_left_out(
+    desk: Desk, ada: Person, stream: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the answer is paid, cannot be kept, and its hold waits for the lease to run out."""
+    said = "\0One\ud83d\ude00\0 two\ud800"
+    reply = Reply(output=said, tokens={"input_tokens": 9, "output_tokens": 3})
+
+    async def ask(*_: object) -> Reply:
+        return reply
+
+    async def speak(api: object, call: Call, timeout: float, say: Say) -> Reply:
+        say(said)
+        return reply
+
+    monkeypatch.setattr(AnthropicApi, "ask", ask)
+    monkeypatch.setattr(AnthropicApi, "stream", speak)
+    answer = desk.ask(ada, stream=stream)
+    assert answer.status_code == 200
+    assert "One😀 two�" in (answer.text if stream else answer.json()["output"])
+    assert desk.outcomes() == {"answered": 1}
+    assert desk.count(ada) == 1
+
+
+def test_of_nul_alone_there_is_no_answer(desk: Desk, ada: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def ask(*_: object) -> Reply:
+        return Reply(output="\0", tokens={"input_tokens": 9, "output_tokens": 1})
+
+    monkeypatch.setattr(AnthropicApi, "ask", ask)
+    problem(desk.ask(ada), 503, "provider_unavailable")
+    assert desk.outcomes() == {"failed": 1}
 
 
 @pytest.mark.parametrize("stream", [False, True])
