@@ -15,12 +15,15 @@ begin
     perform core.valid(lease between interval '1 second' and interval '1 minute', 'lease', 'from 1 s to 1 min');
     update ai.requests as r
     set lease_until = clock_timestamp() + lease
-    where r.id = renew_completion.request_id and r.outcome = 'under_way';
+    where
+        r.id = renew_completion.request_id and r.outcome = 'under_way'
+        -- Far beyond any deadline: others shall not follow for ever.
+        and r.created_at > clock_timestamp() - interval '10 minutes';
     return found;
 end
 $$;
 comment on function edge.renew_completion(uuid, interval) is
-'The edge lives and still waits for the provider. False: it was taken for dead. Definer because requests are closed to the edge''s role.';
+'The edge lives and still waits for the provider. False: it was taken for dead, or has been waiting for ten minutes. Definer because requests are closed to the edge''s role.';
 
 create function ai.lock_request(request_id uuid)
 returns ai.requests

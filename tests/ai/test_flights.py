@@ -104,6 +104,20 @@ def test_who_renews_is_not_taken_for_dead(world: World, edge: Edge) -> None:
     assert follow(ada, led["request_id"]) == {"state": "under_way"}
 
 
+def test_nobody_is_kept_waiting_for_ever(world: World, edge: Edge) -> None:
+    """No call takes ten minutes: whoever still renews is broken, or a thief."""
+    ada = world.person("ada")
+    led = start(ada)
+    assert edge.renew(led["request_id"])
+    world.as_dba(
+        "update ai.requests set created_at = created_at - interval '10 minutes' where id = %s",
+        uuid.UUID(led["request_id"]),
+    )
+    assert not edge.renew(led["request_id"])
+    let_lease_run_out(world, led["request_id"])
+    assert follow(ada, led["request_id"]) == {"state": "gone"}
+
+
 def test_finishing_twice_counts_once(world: World, edge: Edge) -> None:
     ada = world.person("ada")
     led = start(ada)
