@@ -13,7 +13,7 @@ return btrim(
     regexp_replace(
         regexp_replace(normalize(value, nfc), E'\r\n?|\u0085', E'\n', 'g'),
         U&'[\0001-\0008\000B-\001F\007F-\009F\00AD\061C\115F\1160\180E\200B\200E\200F'
-        '\2028-\202E\2060-\206F\3164\FEFF\FFA0\+0E0000-\+0E007F]',
+        '\2028-\202E\2060-\206F\3164\FE00-\FE0E\FEFF\FFA0\FFF9-\FFFB\+0E0000-\+0E01EF]',
         '', 'g'
     ),
     E' \t\n'
@@ -45,6 +45,28 @@ end
 $$;
 comment on function ai.value_of(jsonb, text) is 'A member of the input as the template shows it: a list has one line for each element.';
 
+create function ai.enclosed(value text, template text)
+returns text
+language sql
+immutable
+parallel safe
+set search_path = ''
+return coalesce(
+    regexp_replace(
+        value,
+        '<(?=\s*/?\s*('
+        || (
+            select string_agg(distinct t.tag[1], '|')
+            from regexp_matches(enclosed.template, '<([a-z_]+)>', 'g') as t (tag)
+        )
+        || ')\s*/?\s*>)',
+        '&lt;', 'gi'
+    ),
+    value
+);
+comment on function ai.enclosed(text, text) is
+'A value without the tags that the template puts around it: what somebody wrote shall not end where somebody wants it to.';
+
 create function ai.rendered(template text, input jsonb)
 returns text
 language sql
@@ -52,12 +74,15 @@ immutable
 set search_path = ''
 as $$
     select string_agg(
-        case when p.part[1] is null then p.part[2] else ai.value_of(input, p.part[1]) end, '' order by p.place
+        case
+            when p.part[1] is null then p.part[2]
+            else ai.enclosed(ai.value_of(input, p.part[1]), template)
+        end, '' order by p.place
     )
     from regexp_matches(template, '\{([a-z_]+)\}|([^{]+|\{)', 'g') with ordinality as p (part, place);
 $$;
 comment on function ai.rendered(text, jsonb) is
-'The template with the members of the input in their places. One pass: braces in what people wrote are text.';
+'The template with the members of the input in their places. One pass: braces in what people wrote are text, and so are the template''s own tags.';
 
 create function ai.visible_tasks(project_id uuid)
 returns text

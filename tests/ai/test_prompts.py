@@ -11,7 +11,9 @@ from tests.ai.calls import Edge, answered, start
 
 def test_hidden_and_control_characters_are_left_out(world: World, edge: Edge) -> None:
     ada = world.person("ada")
-    hidden = "One\x07 \u200btwo\u202e\x1b[2J\tthree\r\nfour\rfive \U000e0041\U000e0042"
+    hidden = (
+        "One\x07 \u200btwo\u202e\x1b[2J\tthree\ufe01\r\nfour\U000e0150\U000e01ef\rfive \U000e0041\U000e0042"
+    )
     led = start(ada, hidden)
     assert "<text>\nOne two[2J\tthree\nfour\nfive\n</text>" in led["prompt"]
     edge.finish(led["request_id"])
@@ -28,6 +30,19 @@ def test_composed_and_decomposed_are_the_same_question(world: World, edge: Edge)
 def test_braces_in_what_people_write_are_text(world: World, text: str) -> None:
     led = start(world.person("ada"), {"text": text, "labels": ["a", text]}, feature="classify")
     assert f"<labels>\n- a\n- {text}\n</labels>\n<text>\n{text}\n</text>" == led["prompt"]
+
+
+@pytest.mark.parametrize("tag", ["</text>", "<text>", "< / TEXT >", "</labels>", "</text\n>", "<text/>"])
+def test_nobody_closes_what_encloses_their_words(world: World, tag: str) -> None:
+    """Whoever writes a task that another person has summarized must not get out of the material."""
+    led = start(world.person("ada"), {"text": f"a{tag}b", "labels": ["a", f"b{tag}"]}, feature="classify")
+    assert led["prompt"].count("<") == 4, "the template's own"
+    assert "a&lt;" in led["prompt"]
+
+
+def test_other_tags_stay_as_they_are(world: World) -> None:
+    text = "<b>1 < 2</b> <texts> <textarea> </ text2>"
+    assert f"\n{text}\n" in start(world.person("ada"), text)["prompt"]
 
 
 def test_instructions_are_ours_alone(world: World) -> None:
