@@ -14,6 +14,9 @@ from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.types import ASGIApp, ControllerRouterHandler
 
+from edge.ai.completions import Completions
+from edge.ai.providers import Providers
+from edge.ai.routes import AI_ROUTES
 from edge.auth import TokenVerifier, provide_user
 from edge.billing.redirects import Redirects
 from edge.billing.routes import BILLING_ROUTES
@@ -30,14 +33,15 @@ from edge.metrics import Metrics, read_metrics
 from edge.openapi import NEEDS_USER, openapi_config
 from edge.problems import answer_with_problem
 from edge.rate_limits import ADDRESS_LIMITS, AddressLimits, limit_person, require_user
-from edge.request_id import HEADER, with_request_id
+from edge.request_id import HEADER
+from edge.request_id_header import with_request_id
 from edge.security_headers import add_security_headers
 from edge.settings import Settings, load_settings
 from edge.unsubscribe import unsubscribe_router
 
 MAX_BODY_BYTES: Final = 1_048_576
 
-USER_ROUTES: Final[Sequence[ControllerRouterHandler]] = (read_me, *BILLING_ROUTES)
+USER_ROUTES: Final[Sequence[ControllerRouterHandler]] = (read_me, *BILLING_ROUTES, *AI_ROUTES)
 """Below /v1, each only for a signed-in user."""
 OPEN_ROUTES: Final[Sequence[ControllerRouterHandler]] = (
     health_router,
@@ -69,11 +73,17 @@ def create_litestar(
     verifier = TokenVerifier(Jwks(settings.jwks_url), settings.jwt_issuer, settings.jwt_secret)
     metrics = Metrics(database)
     stripe = Stripe(settings.stripe_secret_key, settings.stripe_api_base)
+    providers = Providers(
+        (settings.anthropic_api_key, settings.anthropic_base_url),
+        (settings.openai_api_key, settings.openai_base_url),
+        settings.ai_deadline,
+    )
+    completions = Completions(database, providers, settings.ai_deadline, settings.ai_lease)
     redirects = Redirects(settings.site_url, settings.redirect_origins)
 
     @asynccontextmanager
     async def resources(_: Litestar) -> AsyncIterator[None]:
-        async with database.opened(), stripe.opened():
+        async with database.opened(), stripe.opened(), providers.opened(), completions.opened():
             yield
 
     return Litestar(
@@ -92,6 +102,7 @@ def create_litestar(
                 "database": database,
                 "stripe": stripe,
                 "redirects": redirects,
+                "completions": completions,
                 "webhook_secrets": settings.stripe_webhook_secrets,
             }.items()
         },

@@ -67,6 +67,17 @@ LIMITED: Final = problem_responses("rate_limited")
 def answer_with_problem(_request: Request[Any, Any, Any], error: Exception) -> Response[dict[str, Any]]:
     """Litestar's handler for every exception."""
     known = _to_edge_error(error)
+    return Response(
+        problem_of(error),
+        status_code=known.status,
+        media_type=PROBLEM_JSON,
+        headers=_CHALLENGE | known.headers if known.status == 401 else known.headers,
+    )
+
+
+def problem_of(error: Exception) -> dict[str, Any]:
+    """The problem that an exception is to the client; a fault of ours is logged."""
+    known = _to_edge_error(error)
     _log_failure(known, error)
     problem = Problem(
         type=f"urn:groundwork:error:{known.code}",
@@ -77,12 +88,7 @@ def answer_with_problem(_request: Request[Any, Any, Any], error: Exception) -> R
         hint=known.hint,
         request_id=current_request_id(),
     )
-    return Response(
-        {**known.members, **msgspec.to_builtins(problem)},
-        status_code=known.status,
-        media_type=PROBLEM_JSON,
-        headers=_CHALLENGE | known.headers if known.status == 401 else known.headers,
-    )
+    return {**known.members, **msgspec.to_builtins(problem)}
 
 
 def _log_failure(known: EdgeError, error: Exception) -> None:
@@ -102,6 +108,8 @@ def _to_edge_error(error: Exception) -> EdgeError:
         return _from_litestar(error)
     if isinstance(error, RecursionError) and "deserializing" in str(error):
         return EdgeError("validation_failed", "The body is nested too deeply.")
+    if isinstance(error, UnicodeDecodeError):
+        return EdgeError("validation_failed", "The body is not UTF-8.")
     return EdgeError("internal")
 
 

@@ -47,3 +47,26 @@ select edge.bind_stripe_customer(%(customer_id)s::uuid, %(stripe_id)s::text)
 OPEN_CHECKOUT: Final[LiteralString] = "select edge.open_checkout(%(checkout_id)s::uuid, %(session)s::jsonb)"
 FAIL_CHECKOUT: Final[LiteralString] = "select edge.fail_checkout(%(checkout_id)s::uuid, %(reason)s::text)"
 RECEIVE_STRIPE_EVENT: Final[LiteralString] = "select edge.receive_stripe_event(%(payload)s::jsonb)"
+
+AI_INPUT_SCHEMA: Final[LiteralString] = "select edge.ai_input_schema(%(feature)s::text)"
+START_COMPLETION: Final[LiteralString] = """
+select edge.start_completion(
+    %(feature)s::text, %(input)s::jsonb, %(idempotency_key)s::text, make_interval(secs => %(lease)s)
+)
+"""
+FOLLOW_COMPLETION: Final[LiteralString] = "select edge.follow_completion(%(request_id)s::uuid)"
+RENEW_COMPLETION: Final[LiteralString] = """
+select edge.renew_completion(%(request_id)s::uuid, make_interval(secs => %(lease)s))
+"""
+FINISH_COMPLETION: Final[LiteralString] = """
+select edge.finish_completion(
+    %(request_id)s::uuid, %(output)s::text, %(is_cut)s::boolean, %(tokens)s::jsonb, %(lost)s::integer,
+    %(latency_ms)s::bigint
+)
+"""
+FAIL_COMPLETION: Final[LiteralString] = """
+select edge.fail_completion(
+    %(request_id)s::uuid, %(reason)s::text, %(tokens)s::jsonb, %(lost)s::integer, %(is_declined)s::boolean,
+    %(latency_ms)s::bigint
+)
+"""

@@ -52,6 +52,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The app: where people come back to from Stripe unless the app says otherwise."""
     redirect_origins: tuple[str, ...]
     """Beside the app's own, the origins that people may come back to."""
+    anthropic_api_key: Secret | None
+    """Without it, features that ask Anthropic answer provider_unavailable."""
+    anthropic_base_url: str
+    openai_api_key: Secret | None
+    """Without it, features that ask OpenAI answer provider_unavailable."""
+    openai_base_url: str
+    ai_deadline: int
+    """Seconds that a call of a model may take with all its attempts."""
+    ai_lease: int
+    """Seconds after which a call whose edge says nothing is taken over."""
 
 
 class SettingsError(Exception):
@@ -148,6 +158,13 @@ def _jwt_secret(text: str) -> Secret | None:
     return Secret(text) if text else None
 
 
+def _api_key(text: str) -> Secret | None:
+    if text and not _API_KEY.fullmatch(text):
+        raise ValueError
+    return Secret(text) if text else None
+
+
+_API_KEY = re.compile(r"[!-~]+")
 _STRIPE_KEY = re.compile(r"[rs]k_[!-+\--~]+")
 _WEBHOOK_SECRET = re.compile(r"whsec_[!-+\--~]+")
 
@@ -216,4 +233,10 @@ _VARIABLES = (
         _origins,
         "origins (https://app.example), by comma",
     ),
+    Variable("anthropic_api_key", "ANTHROPIC_API_KEY", "", _api_key, "a key of visible characters"),
+    Variable("anthropic_base_url", "ANTHROPIC_BASE_URL", "https://api.anthropic.com", http_url, HTTP_URL),
+    Variable("openai_api_key", "OPENAI_API_KEY", "", _api_key, "a key of visible characters"),
+    Variable("openai_base_url", "OPENAI_BASE_URL", "https://api.openai.com/v1", http_url, HTTP_URL),
+    Variable("ai_deadline", "EDGE_AI_DEADLINE", "60", integer(1, 90), "a number of seconds, 1 to 90"),
+    Variable("ai_lease", "EDGE_AI_LEASE", "15", integer(1, 60), "a number of seconds, 1 to 60"),
 )

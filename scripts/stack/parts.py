@@ -14,7 +14,7 @@ from scripts.stack.health import accepts_logins, answers
 from scripts.stack.postgres import Postgres
 from scripts.stack.secrets import Secrets
 from scripts.stack.server import Server
-from scripts.stack.settings import HOST, ROOT, Settings
+from scripts.stack.settings import HOST, PROVIDER_KEYS, PROVIDER_VARIABLES, ROOT, Settings
 from scripts.stack.toolchain import node
 
 
@@ -40,6 +40,10 @@ class Context:
 
     def select(self, *names: str) -> dict[str, str]:
         return {name: self.env[name] for name in names}
+
+    def select_providers(self) -> dict[str, str]:
+        """Keys and addresses of the AI providers: of the stand-in, unless real ones were asked for."""
+        return {name: self.env[name] for name in PROVIDER_VARIABLES if name in self.env}
 
 
 def postgres(context: Context) -> Part:
@@ -107,6 +111,33 @@ def stripe(context: Context) -> Part:
     )
 
 
+def ai(context: Context) -> Part:
+    settings = context.settings
+    keys = stand_in_ai(settings, context.secrets)
+    return Part(
+        name="ai",
+        command=(sys.executable, "-m", "scripts.ai_sim"),
+        ports=(settings.ai_port,),
+        is_healthy=lambda: answers(f"{settings.ai_url}/_sim/health"),
+        sources=ROOT / "scripts" / "ai_sim",
+        env={
+            "AI_SIM_HOST": HOST,
+            "AI_SIM_PORT": str(settings.ai_port),
+            **{name: keys[name] for name in PROVIDER_KEYS},
+        },
+    )
+
+
+def stand_in_ai(settings: Settings, secrets: Secrets) -> dict[str, str]:
+    """How the SDKs of the AI providers find the stand-in."""
+    return {
+        "ANTHROPIC_BASE_URL": f"{settings.ai_url}/anthropic",
+        "ANTHROPIC_API_KEY": secrets.ai("sk-ant"),
+        "OPENAI_BASE_URL": f"{settings.ai_url}/openai/v1",
+        "OPENAI_API_KEY": secrets.ai("sk"),
+    }
+
+
 def gateway(context: Context) -> Part:
     settings = context.settings
     return Part(
@@ -145,6 +176,7 @@ def edge(context: Context) -> Part:
             "EDGE_REDIRECT_ORIGINS": origins,
             **context.select("EDGE_DATABASE_URL", "SUPABASE_URL", "SUPABASE_JWKS_URL", "SUPABASE_JWT_SECRET"),
             **context.select("STRIPE_API_BASE", "STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET", "SITE_URL"),
+            **context.select_providers(),
         },
     )
 
@@ -172,6 +204,7 @@ DECLARATIONS: Mapping[str, Callable[[Context], Part]] = {
     "google": google,
     "mailbox": mailbox,
     "stripe": stripe,
+    "ai": ai,
     "gateway": gateway,
     "edge": edge,
     "worker": worker,

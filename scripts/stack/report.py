@@ -74,6 +74,7 @@ class Report:
             ("Worker", settings.worker_url, "Prometheus at /metrics"),
             ("Mailbox", env["MAIL_URL"], "every e-mail that is sent lands here"),
             ("Stripe stand-in", env["STRIPE_API_BASE"], "API, pay pages and, under /_sim, its test clock"),
+            ("AI stand-in", env["AI_URL"], _who_answers(settings)),
             ("Google stand-in", env["GOOGLE_URL"], f"signs in {' or '.join(PEOPLE)}"),
             ("Database", env["DATABASE_URL"], ""),
             ("anon key", env["SUPABASE_ANON_KEY"], ""),
@@ -99,6 +100,12 @@ class Report:
             ports = ", ".join(map(str, status.part.ports))
             table.add_row(status.part.name, Text(state, style), pid, ports)
         self._console.print(table)
+
+
+def _who_answers(settings: Settings) -> str:
+    if settings.live_ai:
+        return "not asked: GROUNDWORK_AI=live, so the real providers answer, for money"
+    return "answers as Anthropic and OpenAI; under /_sim it counts calls and makes them fail"
 
 
 def _state(status: Status) -> tuple[str, str]:

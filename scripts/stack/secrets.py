@@ -69,9 +69,16 @@ class Secrets:
         return jwt.encode(claims, self.jwt_secret, algorithm="HS256")
 
     def stripe(self, prefix: str) -> str:
-        """A key of the Stripe simulator; derived, so that older state directories have it too."""
-        text = f"stripe {prefix}".encode()
-        return f"{prefix}_{hmac.new(self.jwt_secret.encode(), text, 'sha256').hexdigest()[:48]}"
+        """A key of the Stripe simulator."""
+        return f"{prefix}_{self._derived(f'stripe {prefix}')}"
+
+    def ai(self, prefix: str) -> str:
+        """A key of the stand-in of the AI providers."""
+        return f"{prefix}-{self._derived(f'ai {prefix}')}"
+
+    def _derived(self, text: str) -> str:
+        """Not stored, so that older state directories have it too."""
+        return hmac.new(self.jwt_secret.encode(), text.encode(), "sha256").hexdigest()[:48]
 
 
 def write_private(path: Path, text: str) -> None:

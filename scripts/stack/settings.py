@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from scripts.stack.errors import StackError
@@ -12,6 +12,8 @@ ROOT = Path(__file__).resolve().parents[2]
 HOST = "127.0.0.1"
 DEFAULT_PORT = 55320
 PORTS_PER_STACK = 10
+PROVIDER_KEYS = ("ANTHROPIC_API_KEY", "OPENAI_API_KEY")
+PROVIDER_VARIABLES = (*PROVIDER_KEYS, "ANTHROPIC_BASE_URL", "OPENAI_BASE_URL")
 
 
 @dataclass(frozen=True)
@@ -24,10 +26,12 @@ class Settings:
     """The directory that holds `supabase/`: configuration, migrations, seed."""
     confirm_email: bool = False
     """Whether sign-up waits for the link in the confirmation e-mail, as it does in production."""
+    live_ai: Mapping[str, str] = field(default_factory=dict)
+    """Keys of the real providers; without any, and by default, the stand-in answers."""
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> Settings:
-        """Read GROUNDWORK_STATE, GROUNDWORK_PORT and GROUNDWORK_CONFIRM_EMAIL.
+        """Read GROUNDWORK_STATE, _PORT, _CONFIRM_EMAIL and _AI, and if that is `live` the providers' keys.
 
         A stack stays on the port that it was started with until another is named.
         """
@@ -37,6 +41,7 @@ class Settings:
             state=state,
             port=_port(port),
             confirm_email=env.get("GROUNDWORK_CONFIRM_EMAIL") == "1",
+            live_ai=_live_ai(env),
         )
 
     def remember_port(self) -> None:
@@ -79,6 +84,11 @@ class Settings:
         return self.port + 8
 
     @property
+    def ai_port(self) -> int:
+        """The stand-in of the AI providers."""
+        return self.port + 9
+
+    @property
     def supabase_url(self) -> str:
         return f"http://{HOST}:{self.gateway_port}"
 
@@ -105,6 +115,10 @@ class Settings:
     @property
     def stripe_url(self) -> str:
         return f"http://{HOST}:{self.stripe_port}"
+
+    @property
+    def ai_url(self) -> str:
+        return f"http://{HOST}:{self.ai_port}"
 
     @property
     def logs(self) -> Path:
@@ -137,6 +151,19 @@ class Settings:
 
 def _read(path: Path) -> str:
     return path.read_text().strip() if path.is_file() else ""
+
+
+def _live_ai(env: Mapping[str, str]) -> dict[str, str]:
+    """Calls that cost money are made only where somebody asked for them in so many words."""
+    wanted = env.get("GROUNDWORK_AI") or "sim"
+    if wanted == "sim":
+        return {}
+    if wanted != "live":
+        raise StackError(f"GROUNDWORK_AI is {wanted!r}, but it has to be sim or live.")
+    given = {name: env[name] for name in PROVIDER_VARIABLES if env.get(name)}
+    if not any(name in given for name in PROVIDER_KEYS):
+        raise StackError(f"GROUNDWORK_AI=live needs a key: {' or '.join(PROVIDER_KEYS)}.")
+    return given
 
 
 def _port(text: str) -> int:

@@ -15,7 +15,7 @@ from scripts.stack.auth import site_url
 from scripts.stack.errors import StackError
 from scripts.stack.lock import exclusive
 from scripts.stack.narrator import Narrator, Silent
-from scripts.stack.parts import DECLARATIONS, Context, Part
+from scripts.stack.parts import DECLARATIONS, Context, Part, stand_in_ai
 from scripts.stack.postgres import Postgres
 from scripts.stack.runner import Runner, Status
 from scripts.stack.secrets import Secrets, write_private
@@ -101,6 +101,8 @@ class Stack:
             "STRIPE_API_BASE": settings.stripe_url,
             "STRIPE_SECRET_KEY": secrets.stripe("sk_test"),
             "STRIPE_WEBHOOK_SECRET": secrets.stripe("whsec"),
+            "AI_URL": settings.ai_url,
+            **(settings.live_ai or stand_in_ai(settings, secrets)),
         }
 
     @cached_property

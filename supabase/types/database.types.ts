@@ -455,6 +455,14 @@ isOneToOne: false
         isOneToOne: true
         isSetofReturn: false
       } },
+"admin_ai_requests":
+{ Args: { "before"?: string,"feature"?: string,"outcome"?: string,"page_size"?: number,"user_id"?: string }; Returns: Database["public"]['CompositeTypes']["admin_ai_request"][]
+                          SetofOptions: {
+        from: "*"
+        to: "admin_ai_request"
+        isOneToOne: false
+        isSetofReturn: true
+      } },
 "admin_audit_log":
 { Args: { "action"?: string,"actor"?: string,"before"?: number,"max_rows"?: number,"row_key"?: string,"since"?: string,"table_name"?: string,"until"?: string,"user_id"?: string }; Returns: Database["public"]['CompositeTypes']["audit_entry"][]
                           SetofOptions: {
@@ -600,6 +608,9 @@ isOneToOne: false
 "export_project":
 { Args: { "idempotency_key"?: string,"project_id": string }; Returns: Json
                            },
+"forget_my_answers":
+{ Args: Record<PropertyKey, never>; Returns: number
+                           },
 "invite_member":
 { Args: { "email": string,"organization_id": string,"role"?: string }; Returns: Database["public"]['CompositeTypes']["issued_invitation"]
                           SetofOptions: {
@@ -712,7 +723,9 @@ isOneToOne: false
             [_ in never]: never
           }
           CompositeTypes: {
-            "admin_payment": {
+            "admin_ai_request": {
+                        "id": string | null,"user_id": string | null,"scope": string | null,"feature": string | null,"provider": string | null,"model": string | null,"outcome": string | null,"reason": string | null,"input_tokens": number | null,"cached_input_tokens": number | null,"output_tokens": number | null,"cost_micros": number | null,"assumed": boolean | null,"latency_ms": number | null,"created_at": string | null,"ended_at": string | null
+                      },"admin_payment": {
                         "id": string | null,"order_id": string | null,"subscription_id": string | null,"user_id": string | null,"organization_id": string | null,"email": string | null,"status": string | null,"currency": string | null,"amount": number | null,"amount_refunded": number | null,"amount_requested": number | null,"disputed": boolean | null,"failure_code": string | null,"created_at": string | null,"paid_at": string | null
                       },"audit_entry": {
                         "id": number | null,"at": string | null,"database_role": string | null,"user_id": string | null,"actor": string | null,"request_id": string | null,"table_name": string | null,"row_key": string | null,"action": string | null,"changes": Json | null

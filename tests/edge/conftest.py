@@ -18,6 +18,7 @@ from edge.logs import configure_logs
 from edge.settings import Settings, load_settings
 from scripts.stack.stack import Stack
 from tests.acting import World
+from tests.ai_sim.provider import Providers
 from tests.edge.auth_server import AuthServer, auth_server
 from tests.edge.probes import OPEN_PROBES, USER_PROBES
 from tests.edge.process import EdgeProcess, edge_process
@@ -68,7 +69,29 @@ def stripe_api_base(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def environment(edge_database_url: str, auth: AuthServer, stripe_api_base: str) -> Environment:
+def providers(stack: dict[str, str]) -> Iterator[Providers]:
+    """The AI providers' stand-in: no calls so far, no faults."""
+    providers = Providers(stack)
+    providers.reset()
+    yield providers
+    providers.reset()
+
+
+@pytest.fixture
+def ai_accounts(request: pytest.FixtureRequest) -> Environment:
+    """At the stand-in for tests that ask for it; else none."""
+    if "providers" not in request.fixturenames:
+        return {}
+    providers: Providers = request.getfixturevalue("providers")
+    return {
+        name: value for name, value in providers.env.items() if name.startswith(("ANTHROPIC_", "OPENAI_"))
+    }
+
+
+@pytest.fixture
+def environment(
+    edge_database_url: str, auth: AuthServer, stripe_api_base: str, ai_accounts: Environment
+) -> Environment:
     """A complete environment of the edge; tests change it before they ask for a client."""
     return {
         "EDGE_DATABASE_URL": edge_database_url,
@@ -78,6 +101,7 @@ def environment(edge_database_url: str, auth: AuthServer, stripe_api_base: str) 
         "STRIPE_API_BASE": stripe_api_base,
         "STRIPE_SECRET_KEY": KEY,
         "STRIPE_WEBHOOK_SECRET": SECRET,
+        **ai_accounts,
     }
 
 

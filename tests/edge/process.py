@@ -18,7 +18,7 @@ import httpx
 
 from scripts.stack.settings import ROOT
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 """Seconds after which something that must happen counts as not happening."""
 
 
@@ -87,6 +87,8 @@ def free_port() -> int:
 def _environment(environ: Mapping[str, str]) -> dict[str, str]:
     """This process's, without what would configure an edge."""
     inherited = {
-        k: v for k, v in os.environ.items() if not k.startswith(("EDGE_", "SUPABASE_", "STRIPE_", "SITE_"))
+        k: v
+        for k, v in os.environ.items()
+        if not k.startswith(("EDGE_", "SUPABASE_", "STRIPE_", "SITE_", "ANTHROPIC_", "OPENAI_"))
     }
     return {**inherited, **environ}

@@ -69,6 +69,7 @@ def test_reset_starts_over_with_the_same_keys(used: Terminal) -> None:
         "DATABASE_URL",
         "EDGE_URL",
         "STRIPE_API_BASE",
+        "AI_URL",
         "MAIL_URL",
     ]
     assert [name for name in wanted if keys[name] not in shown] == []

@@ -45,3 +45,5 @@ grant execute on function admin.set_limit(
 ) to authenticated;
 grant execute on function admin.clear_limit(uuid, text, text) to authenticated;
 grant execute on function admin.set_budget(text, bigint, text) to authenticated;
+grant execute on function public.admin_ai_requests(uuid, text, text, timestamptz, integer) to authenticated;
+grant execute on function admin.ai_requests(uuid, text, text, timestamptz, integer) to authenticated;

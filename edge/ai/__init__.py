@@ -1,0 +1,1 @@
+"""Calls of language models: SQL decides and keeps the books, this carries."""

@@ -1,0 +1,145 @@
+"""The providers: asked within a deadline, again if that may help, and never for longer.
+
+Attempts are repeated here and not by the SDKs, which would sleep past the deadline if a provider says
+so, and would not tell of attempts that were lost, whose cost nobody knows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib import import_module
+from time import monotonic
+from typing import Final
+
+import structlog
+
+from edge.ai.call import Api, Call, Failure, Reply, Say, Unanswered, Unsaid
+from edge.settings import Secret
+
+ATTEMPTS: Final = 3
+LOST_ATTEMPTS: Final = 2
+"""Of these so many may be lost: each may have to be paid."""
+FIRST_PAUSE: Final = 0.5
+"""Seconds before the second attempt, doubled before the third; jitter takes up to half of it off."""
+
+DECLINED: Final = "declined"
+
+_APIS: Final = {
+    "anthropic": ("edge.ai.anthropic_api", "AnthropicApi"),
+    "openai": ("edge.ai.openai_api", "OpenAIApi"),
+}
+
+_log = structlog.get_logger("edge.ai")
+
+
+class Providers:
+    """Whoever has a key configured. `deadline` is in seconds for a call with all its attempts."""
+
+    def __init__(
+        self,
+        anthropic: tuple[Secret | None, str],
+        openai: tuple[Secret | None, str],
+        deadline: float,
+    ) -> None:
+        self._accounts = {"anthropic": anthropic, "openai": openai}
+        self._deadline = deadline
+        self._apis: dict[str, Api] = {}
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[None]:
+        """Close the connections when the context ends."""
+        try:
+            yield
+        finally:
+            for api in self._apis.values():
+                await api.close()
+
+    async def ask(self, call: Call, say: Say | None) -> tuple[Reply, int]:
+        """The answer, and how many attempts were lost before it. Raises `Unanswered`."""
+        api = self._api(call.provider)
+        until = monotonic() + self._deadline
+        lost = 0
+        for attempt in range(ATTEMPTS):
+            try:
+                reply = await self._attempt(api, call, say, until)
+            except Failure as failure:
+                lost += failure.lost
+                _log_failure(call, failure, attempt)
+                pause = failure.retry_after
+                if pause is None:
+                    pause = FIRST_PAUSE * 2**attempt * random.uniform(0.5, 1)  # noqa: S311
+                is_last = attempt == ATTEMPTS - 1 or lost == LOST_ATTEMPTS
+                if is_last or not failure.retry or monotonic() + pause >= until:
+                    raise _unanswered(failure, lost) from failure
+                await asyncio.sleep(pause)
+            else:
+                return _checked(reply, lost), lost
+        raise AssertionError("the last attempt returns or raises")
+
+    async def _attempt(self, api: Api, call: Call, say: Say | None, until: float) -> Reply:
+        """One, for at most half of the whole time, so that there is some for another."""
+        remaining = max(until - monotonic(), 0.001)
+        patience = min(remaining, self._deadline / 2)
+        has_spoken = False
+
+        def told(text: str) -> None:
+            nonlocal has_spoken
+            has_spoken = True
+            if say:
+                say(text)
+
+        try:
+            if say is None:
+                async with asyncio.timeout(patience):
+                    return await api.ask(call, patience)
+            async with asyncio.timeout(remaining):
+                return await api.stream(call, patience, told)
+        except TimeoutError as error:
+            raise Failure("timeout", retry=not has_spoken, lost=True) from error
+
+    def _api(self, provider: str) -> Api:
+        """Made when it is needed: importing an SDK takes longer than the edge takes to start."""
+        if provider not in self._apis:
+            key, base_url = self._accounts[provider]
+            if key is None:
+                _log.error("no_key", provider=provider)
+                raise Unanswered("no_key")
+            self._apis[provider] = _made(provider, key, base_url)
+        return self._apis[provider]
+
+
+def _made(provider: str, key: Secret, base_url: str) -> Api:
+    module, name = _APIS[provider]
+    api: Api = getattr(import_module(module), name)(key, base_url)
+    return api
+
+
+def _checked(reply: Reply, lost: int) -> Reply:
+    if reply.is_declined:
+        raise Unsaid(DECLINED, lost=lost, tokens=reply.tokens)
+    if not reply.output:
+        raise Unsaid("empty", lost=lost, tokens=reply.tokens)
+    return reply
+
+
+def _unanswered(failure: Failure, lost: int) -> Unanswered:
+    wait = None if failure.retry_after is None else max(math.ceil(failure.retry_after), 1)
+    return Unanswered(failure.reason, lost=lost, retry_after=wait)
+
+
+def _log_failure(call: Call, failure: Failure, attempt: int) -> None:
+    """Without the provider's words, which may repeat ours."""
+    _log.warning(
+        "attempt_failed",
+        provider=call.provider,
+        model=call.model,
+        request=call.request_id,
+        reason=failure.reason,
+        attempt=attempt + 1,
+        lost=failure.lost,
+        error=type(failure.__cause__).__name__ if failure.__cause__ else None,
+    )

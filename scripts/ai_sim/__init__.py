@@ -1,0 +1,1 @@
+"""Anthropic and OpenAI on this machine: their wire formats, answers that repeat, and faults on order."""

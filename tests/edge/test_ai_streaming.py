@@ -1,0 +1,85 @@
+"""The same answers as server-sent events."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+
+import pytest
+from litestar.testing import TestClient
+from litestar.types import ASGIApp
+
+from tests.acting import Person, World
+from tests.ai.calls import spending, usage
+from tests.ai_sim.provider import Providers
+from tests.edge.auth_server import AuthServer
+from tests.edge.desk import Desk, events_of, said
+from tests.edge.till import ok, problem
+
+LABELED = {"text": "A text about a rocket that flew.", "labels": ["a", "b"]}
+INPUTS = {"summarize": {"text": LABELED["text"]}, "classify": LABELED}
+
+
+@pytest.fixture
+def desk(
+    client: TestClient[ASGIApp], world: World, auth: AuthServer, providers: Providers, log: io.StringIO
+) -> Iterator[Desk]:
+    yield Desk(client, world, auth, providers)
+    print(log.getvalue())
+
+
+@pytest.fixture
+def ada(world: World) -> Person:
+    return world.person("ada")
+
+
+@pytest.mark.parametrize("feature", ["summarize", "classify"])
+def test_an_answer_comes_piece_by_piece(desk: Desk, ada: Person, feature: str) -> None:
+    answer = desk.ask(ada, INPUTS[feature], feature, stream=True)
+    assert answer.status_code == 200
+    assert answer.headers["cache-control"] == "no-store"
+    *deltas, (name, done) = events_of(answer)
+    assert len(deltas) > 1
+    assert {delta for delta, _ in deltas} == {"delta"}
+    (call,) = desk.calls()
+    assert call["streamed"] is True
+    assert name == "done"
+    assert set(done) == {"cached", "truncated", "usage", "limits"}
+    assert done["cached"] is False
+    assert done["usage"]["input_tokens"] == call["input_tokens"]
+    assert done["usage"]["output_tokens"] == call["output_tokens"]
+    assert done["usage"]["assumed"] is False
+    assert done["limits"]["used"] == usage(ada)["count"] == 1
+    again = ok(desk.ask(ada, INPUTS[feature], feature))
+    assert (again["cached"], again["output"]) == (True, said(answer))
+
+
+def test_what_is_known_comes_in_one_piece(desk: Desk, ada: Person) -> None:
+    first = ok(desk.ask(ada))
+    answer = desk.ask(ada, stream=True)
+    (_, delta), (_, done) = events_of(answer)
+    assert delta == {"text": first["output"]}
+    assert done["cached"] is True
+
+
+def test_what_fails_before_the_first_word_is_a_problem(desk: Desk, ada: Person) -> None:
+    desk.providers.fault("error", times=3)
+    problem(desk.ask(ada, stream=True), 503, "provider_unavailable")
+    problem(desk.ask(ada, {"text": 1}, stream=True), 422, "validation_failed")
+    assert usage(ada)["count"] == 0
+
+
+@pytest.mark.parametrize("how", ["break", "fail_midway"])
+@pytest.mark.parametrize("feature", ["summarize", "classify"])
+def test_what_breaks_midway_ends_with_an_error(desk: Desk, ada: Person, how: str, feature: str) -> None:
+    desk.providers.fault(how, after=2)
+    answer = desk.ask(ada, INPUTS[feature], feature, stream=True)
+    *deltas, (name, told) = events_of(answer)
+    assert deltas
+    assert (name, told["code"], told["status"]) == ("error", "provider_unavailable", 503)
+    assert usage(ada) == {"count": 0, "held": 0, "cost_micros": 0, "held_cost_micros": 0}
+    (row,) = desk.log()
+    assert (row["outcome"], row["lost_cost_micros"]) == ("failed", row["worst_cost_micros"])
+    assert spending(desk.world) == (row["worst_cost_micros"], 0)
+    assert len(desk.calls()) == 1
+    assert ok(desk.ask(ada, INPUTS[feature], feature))["cached"] is False
