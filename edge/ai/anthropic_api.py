@@ -26,12 +26,11 @@ class AnthropicApi:
         """One attempt; `timeout` in seconds."""
         try:
             message = await self._client.messages.create(**_params(call), stream=False, timeout=timeout)
-        except Exception as error:
+            return _read(message)
+        except Failure:
+            raise
+        except Exception as error:  # also of reading: what comes need not be what the SDK says it is
             raise failure_of(error, anthropic, has_spoken=False) from error
-        texts = [block.text for block in message.content or [] if getattr(block, "type", None) == "text"]
-        if not message.stop_reason:
-            raise Failure("broken", retry=True, lost=True)
-        return _reply("".join(map(str, texts)), message.usage, None, message.stop_reason)
 
     async def stream(self, call: Call, timeout: float, say: Say) -> Reply:
         """One attempt, told piece by piece; `timeout` in seconds, of each piece."""
@@ -67,6 +66,13 @@ def _params(call: Call) -> dict[str, Any]:
         "system": call.instructions,
         "messages": [{"role": "user", "content": call.prompt}],
     }
+
+
+def _read(message: anthropic.types.Message) -> Reply:
+    texts = [block.text for block in message.content or [] if block.type == "text"]
+    if not message.stop_reason:
+        raise Failure("broken", retry=True, lost=True)
+    return _reply("".join(map(str, texts)), message.usage, None, message.stop_reason)
 
 
 def _reply(output: str, usage: object, ended: object, stop: str | None) -> Reply:

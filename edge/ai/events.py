@@ -18,7 +18,11 @@ from edge.ai.completions import Completion
 from edge.problems import problem_of
 
 MEDIA_TYPE: Final = "text/event-stream"
-_HEADERS: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+_HEADERS: Final = {
+    "Content-Type": f"{MEDIA_TYPE}; charset=utf-8",  # else the route's own, which is JSON
+    "Cache-Control": "no-store",
+    "X-Accel-Buffering": "no",
+}
 
 _log = structlog.get_logger("edge.ai")
 
@@ -49,7 +53,7 @@ async def streamed(answering: Callable[[Say], Coroutine[Any, Any, Completion]]) 
     if first is None:
         first = (await task).output
         pieces.put_nowait(None)
-    return Stream(_events(first, pieces, task), media_type=MEDIA_TYPE, headers=_HEADERS)
+    return Stream(_events(first, pieces, task), headers=_HEADERS)
 
 
 async def _events(

@@ -26,14 +26,11 @@ class OpenAIApi:
             completion = await self._client.chat.completions.create(
                 **_params(call), stream=False, timeout=timeout
             )
-        except Exception as error:
+            return _read(completion)
+        except Failure:
+            raise
+        except Exception as error:  # also of reading: what comes need not be what the SDK says it is
             raise failure_of(error, openai, has_spoken=False) from error
-        choice = completion.choices[0] if completion.choices else None
-        if choice is None or not choice.finish_reason:
-            raise Failure("broken", retry=True, lost=True)
-        return _reply(
-            choice.message.content or "", completion.usage, choice.finish_reason, choice.message.refusal
-        )
 
     async def stream(self, call: Call, timeout: float, say: Say) -> Reply:
         """One attempt, told piece by piece; `timeout` in seconds, of each piece."""
@@ -69,6 +66,15 @@ def _params(call: Call) -> dict[str, Any]:
             {"role": "user", "content": call.prompt},
         ],
     }
+
+
+def _read(completion: openai.types.chat.ChatCompletion) -> Reply:
+    choice = completion.choices[0] if completion.choices else None
+    if choice is None or not choice.finish_reason:
+        raise Failure("broken", retry=True, lost=True)
+    return _reply(
+        choice.message.content or "", completion.usage, choice.finish_reason, choice.message.refusal
+    )
 
 
 def _reply(output: str, usage: object, stop: str, refusal: str | None) -> Reply:
