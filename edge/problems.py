@@ -108,6 +108,8 @@ def _to_edge_error(error: Exception) -> EdgeError:
         return _from_litestar(error)
     if isinstance(error, RecursionError) and "deserializing" in str(error):
         return EdgeError("validation_failed", "The body is nested too deeply.")
+    if isinstance(error, UnicodeDecodeError):
+        return EdgeError("validation_failed", "The body is not UTF-8.")
     return EdgeError("internal")
 
 

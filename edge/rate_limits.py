@@ -28,10 +28,13 @@ OPTION: Final = "rate_limit"
 PERSON_LIMIT: Final = "api"
 """A row of metering.rate_limits that every request of a person takes from, beside the route's own."""
 
+ANYONE: Final = "anyone"
+"""Of addresses that ask for what has no limit of its own: which methods a route knows."""
 REFUSED_TOKENS: Final = "refused_tokens"
 BAD_SIGNATURES: Final = "bad_signatures"
 
 ADDRESS_LIMITS: Final[Mapping[str, Rate]] = {
+    ANYONE: Rate(20, 400),
     "liveness": Rate(200, 2000),
     "readiness": Rate(20, 200),
     "metrics": Rate(5, 100),
@@ -84,7 +87,7 @@ async def limit_person(connection: Connection, handler: BaseRouteHandler) -> Non
 
 async def limit_address(connection: Connection, handler: BaseRouteHandler) -> None:
     """Guard of a route that anyone may reach: takes from the address's bucket, or raises `rate_limited`."""
-    connection.app.state.address_limits.take(handler.opt[OPTION], connection)
+    connection.app.state.address_limits.take(handler.opt.get(OPTION, ANYONE), connection)
 
 
 def _refused(name: str, seconds: int, connection: Connection) -> EdgeError:

@@ -18,11 +18,7 @@ from edge.ai.completions import Completion
 from edge.problems import problem_of
 
 MEDIA_TYPE: Final = "text/event-stream"
-_HEADERS: Final = {
-    "Content-Type": f"{MEDIA_TYPE}; charset=utf-8",  # else the route's own, which is JSON
-    "Cache-Control": "no-store",
-    "X-Accel-Buffering": "no",
-}
+_HEADERS: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 _log = structlog.get_logger("edge.ai")
 
@@ -40,6 +36,13 @@ class Done(msgspec.Struct, frozen=True):
     limits: Any
 
 
+class EventStream(Stream):
+    """A stream that stays what it is: Litestar would call it what the route answers otherwise."""
+
+    def to_asgi_response(self, *args: Any, **options: Any) -> Any:
+        return super().to_asgi_response(*args, **{**options, "media_type": MEDIA_TYPE})
+
+
 async def streamed(answering: Callable[[Say], Coroutine[Any, Any, Completion]]) -> Stream:
     """The stream of an answer that has begun; raises what went wrong before."""
     pieces: asyncio.Queue[str | None] = asyncio.Queue()
@@ -53,7 +56,7 @@ async def streamed(answering: Callable[[Say], Coroutine[Any, Any, Completion]]) 
     if first is None:
         first = (await task).output
         pieces.put_nowait(None)
-    return Stream(_events(first, pieces, task), headers=_HEADERS)
+    return EventStream(_events(first, pieces, task), media_type=MEDIA_TYPE, headers=_HEADERS)
 
 
 async def _events(

@@ -72,7 +72,7 @@ Rows count, or statements where one request of a person may touch any number of 
 -- A change of a row costs an audit row as an insert does. What clients delete was
 -- counted when it was made.
 select metering.limit_writes('public.organizations', 'organizations', '{insert}');
-select metering.limit_writes('public.organizations', 'memberships', '{update}', counted => 'statements');
+select metering.limit_writes('public.organizations', 'memberships', '{update}', only_clients => true);
 select metering.limit_writes(
     'public.memberships', 'memberships', '{insert,update,delete}', counted => 'statements'
 );

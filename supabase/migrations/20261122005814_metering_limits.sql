@@ -34,13 +34,21 @@ comment on view metering.plans_of_people is
 'The best of the plans that a living person pays for and that their organizations pay for, and whose it is.';
 comment on column metering.plans_of_people.organization_id is 'Null: their own.';
 
+create function metering.plan_of(user_id uuid)
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+    select p.plan from metering.plans_of_people as p where p.user_id = plan_of.user_id;
+$$;
+comment on function metering.plan_of(uuid) is 'The plan that counts for a person; null if no such person lives.';
+
 create view metering.limits with (security_invoker = true) as
 select
-    p.user_id,
+    p.id as user_id,
     a.action,
-    p.plan,
-    p.rank,
-    p.organization_id,
+    t.plan,
     o.user_id is not null as is_override,
     coalesce(o.user_id is not null or l.plan is not null, false) as is_included,
     case when o.user_id is null then l.soft_limit else o.soft_limit end as soft_limit,
@@ -54,25 +62,29 @@ select
         when l.plan is not null then l.cost_limit_micros
         else 0
     end as cost_limit_micros
-from metering.plans_of_people as p
+from public.profiles as p
+-- Every metered call looks here. Most people belong to no organization, and comparing plans only for
+-- those who do halves what it costs; `offset` has it done once.
+cross join
+    lateral ( -- noqa: ST05
+        select
+            case
+                when exists (select from public.memberships as m where m.user_id = p.id)
+                    then metering.plan_of(p.id)
+                else p.subscription_tier
+            end as plan
+        from (values (1)) as once
+        offset 0 -- noqa: AM09
+    ) as t
 cross join metering.actions as a
-left join public.plan_limits as l on p.plan = l.plan and a.action = l.action
+left join public.plan_limits as l on t.plan = l.plan and a.action = l.action
 left join metering.overrides as o
     on
-        p.user_id = o.user_id and a.action = o.action
-        and (o.expires_at is null or o.expires_at > now());
+        p.id = o.user_id and a.action = o.action
+        and (o.expires_at is null or o.expires_at > now())
+where p.deleted_at is null;
 comment on view metering.limits is
 'What holds for a living person and an action. Neither in the plan nor overridden: a limit of zero.';
-
-create function metering.plan_of(user_id uuid)
-returns text
-language sql
-stable
-set search_path = ''
-as $$
-    select p.plan from metering.plans_of_people as p where p.user_id = plan_of.user_id;
-$$;
-comment on function metering.plan_of(uuid) is 'The plan that counts for a person; null if no such person lives.';
 
 create function metering.my_plan()
 returns text

@@ -43,7 +43,7 @@ as $$
     inner join public.prices as c on p.price_id = c.id
     where
         not upgrade_for.limits.is_override
-        and p.rank > upgrade_for.limits.rank
+        and p.rank > (select q.rank from public.plans as q where q.plan = upgrade_for.limits.plan)
         and l.action = upgrade_for.limits.action
         and metering.objection(
             l.hard_limit, l.cost_limit_micros, upgrade_for.used, upgrade_for.amount, upgrade_for.cost_micros

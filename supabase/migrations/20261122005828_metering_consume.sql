@@ -90,6 +90,7 @@ returns public.usage_status
 language plpgsql
 volatile
 set search_path = ''
+set plan_cache_mode = force_generic_plan
 as $$
 declare
     v_month date := metering.month_of(now());

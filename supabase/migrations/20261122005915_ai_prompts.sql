@@ -12,7 +12,8 @@ set search_path = ''
 return btrim(
     regexp_replace(
         regexp_replace(normalize(value, nfc), E'\r\n?|\u0085', E'\n', 'g'),
-        U&'[\0001-\0008\000B-\001F\007F-\009F\00AD\061C\115F\1160\180E\200B\200E\200F\2028-\202E\2060-\206F\3164\FEFF\FFA0\+0E0000-\+0E007F]',
+        U&'[\0001-\0008\000B-\001F\007F-\009F\00AD\061C\115F\1160\180E\200B\200E\200F'
+        '\2028-\202E\2060-\206F\3164\FEFF\FFA0\+0E0000-\+0E007F]',
         '', 'g'
     ),
     E' \t\n'
@@ -50,11 +51,34 @@ language sql
 immutable
 set search_path = ''
 as $$
-    select string_agg(case when p.part[1] is null then p.part[2] else ai.value_of(input, p.part[1]) end, '' order by p.place)
+    select string_agg(
+        case when p.part[1] is null then p.part[2] else ai.value_of(input, p.part[1]) end, '' order by p.place
+    )
     from regexp_matches(template, '\{([a-z_]+)\}|([^{]+|\{)', 'g') with ordinality as p (part, place);
 $$;
 comment on function ai.rendered(text, jsonb) is
 'The template with the members of the input in their places. One pass: braces in what people wrote are text.';
+
+create function ai.visible_tasks(project_id uuid)
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+    select string_agg(
+        format('- [%s] %s%s', t.status, t.title, ' (' || nullif(trim_scale(t.value), 0) || ')'), E'\n'
+        order by t.created_at, t.id
+    )
+    from (
+        select a.id, a.status, a.title, a.value, a.created_at
+        from public.tasks as a
+        where a.project_id = visible_tasks.project_id
+        order by a.created_at desc, a.id desc
+        limit 500
+    ) as t;
+$$;
+comment on function ai.visible_tasks(uuid) is
+'The newest 500 tasks of a project, one a line. Not a definer: policies decide which.';
 
 create function ai.visible_project(input jsonb)
 returns jsonb
@@ -62,33 +86,18 @@ language sql
 stable
 set search_path = ''
 begin atomic
-    select jsonb_build_object(
-        'organization_id', p.organization_id,
-        'text', concat_ws(
-            E'\n',
-            'Project: ' || p.name,
-            case when p.data <> '{}' then 'Data: ' || p.data::text end,
-            (
-                select string_agg(
-                    '- [' || t.status || '] ' || t.title || case when t.value > 0 then ' (' || trim_scale(t.value) || ')' else '' end,
-                    E'\n' order by t.created_at, t.id
-                )
-                from (
-                    select a.id, a.status, a.title, a.value, a.created_at
-                    from public.tasks as a
-                    where a.project_id = p.id
-                    order by a.created_at desc, a.id desc
-                    limit 500
-                ) as t
+    select
+        jsonb_build_object(
+            'organization_id', p.organization_id,
+            'text', concat_ws(
+                E'\n', 'Project: ' || p.name, 'Data: ' || nullif(p.data::text, '{}'), ai.visible_tasks(p.id)
             )
         )
-    )
     from public.projects as p
-    where
-        p.id = case
-            when pg_input_is_valid(visible_project.input ->> 'project_id', 'uuid')
-                then (visible_project.input ->> 'project_id')::uuid
-        end;
+    where p.id = case
+        when pg_input_is_valid(visible_project.input ->> 'project_id', 'uuid')
+            then (visible_project.input ->> 'project_id')::uuid
+    end;
 end;
 comment on function ai.visible_project(jsonb) is
-'The project that the input names, as text with its newest 500 tasks, and its organization; null if the caller may see none. Not a definer: policies decide.';
+'The project that the input names, as text with its tasks, and its organization; null if the caller may see none. Not a definer: policies decide.';

@@ -19,7 +19,8 @@ immutable
 set search_path = ''
 return ceil(
     (
-        input_bound::numeric * greatest(model.input_micros, model.cached_input_micros, model.cache_write_micros)
+        input_bound::numeric
+        * greatest(model.input_micros, model.cached_input_micros, model.cache_write_micros)
         + output_bound::numeric * model.output_micros
     ) / 1000000
 )::bigint;
@@ -31,7 +32,8 @@ language sql
 immutable
 set search_path = ''
 return case
-    when jsonb_typeof(tokens -> name) = 'number' and (tokens ->> name)::numeric % 1 = 0 then (tokens ->> name)::numeric
+    when jsonb_typeof(tokens -> name) = 'number' and (tokens ->> name)::numeric % 1 = 0
+        then (tokens ->> name)::numeric
 end;
 comment on function ai.count_of(jsonb, text) is 'A whole number that the provider reported, or null.';
 
@@ -64,7 +66,9 @@ begin
         v_bill.cost_micros := request.worst_cost_micros;
         return v_bill;
     end if;
-    select m.* into strict v_model from ai.models as m where m.provider = request.provider and m.model = request.model;
+    select m.* into strict v_model
+    from ai.models as m
+    where m.provider = request.provider and m.model = request.model;
     v_bill.input_tokens := v_input;
     v_bill.cached_input_tokens := v_cached;
     v_bill.cache_write_tokens := v_written;
@@ -89,7 +93,8 @@ language sql
 immutable
 set search_path = ''
 return jsonb_build_object(
-    'input_tokens', coalesce(bill.input_tokens, 0), 'cached_input_tokens', coalesce(bill.cached_input_tokens, 0),
+    'input_tokens', coalesce(bill.input_tokens, 0),
+    'cached_input_tokens', coalesce(bill.cached_input_tokens, 0),
     'output_tokens', coalesce(bill.output_tokens, 0), 'cost_micros', coalesce(bill.cost_micros, 0),
     'assumed', coalesce(bill.is_assumed, false)
 );

@@ -59,7 +59,7 @@ comment on function ai.tidy(jsonb) is
 'Ends what its edge left behind, deletes answers that expired, texts after 30 days and the log after 400.';
 
 insert into jobs.kinds (kind, handler, sql_function, max_attempts, description) values
-('ai.tidy', 'sql', 'ai.tidy', 5, 'Ends AI calls whose edge died, deletes answers and texts whose time is over.');
+('ai.tidy', 'sql', 'ai.tidy', 5, 'Ends AI calls whose edge died, deletes what was kept long enough.');
 
 insert into jobs.schedules (name, cron, kind, keep_runs) values
 ('tidy_ai', '*/5 * * * *', 'ai.tidy', '7 days');

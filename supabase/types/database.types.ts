@@ -455,6 +455,14 @@ isOneToOne: false
         isOneToOne: true
         isSetofReturn: false
       } },
+"admin_ai_requests":
+{ Args: { "before"?: string,"feature"?: string,"outcome"?: string,"page_size"?: number,"user_id"?: string }; Returns: Database["public"]['CompositeTypes']["admin_ai_request"][]
+                          SetofOptions: {
+        from: "*"
+        to: "admin_ai_request"
+        isOneToOne: false
+        isSetofReturn: true
+      } },
 "admin_audit_log":
 { Args: { "action"?: string,"actor"?: string,"before"?: number,"max_rows"?: number,"row_key"?: string,"since"?: string,"table_name"?: string,"until"?: string,"user_id"?: string }; Returns: Database["public"]['CompositeTypes']["audit_entry"][]
                           SetofOptions: {
@@ -462,6 +470,14 @@ isOneToOne: false
         to: "audit_entry"
         isOneToOne: false
         isSetofReturn: true
+      } },
+"admin_clear_limit":
+{ Args: { "action": string,"reason"?: string,"user_id": string }; Returns: Database["public"]['CompositeTypes']["usage_status"]
+                          SetofOptions: {
+        from: "*"
+        to: "usage_status"
+        isOneToOne: true
+        isSetofReturn: false
       } },
 "admin_discrepancies":
 { Args: { "before"?: number,"only_open"?: boolean,"page_size"?: number }; Returns: Database["public"]['CompositeTypes']["discrepancy"][]
@@ -481,6 +497,9 @@ isOneToOne: false
 { Args: { "before"?: number,"only_kind"?: string,"only_state"?: string,"page_size"?: number }; Returns: {
               "attempts": number,"created_at": string,"finished_at": string,"id": number,"kind": string,"lost_leases": number,"payload": Json,"priority": number,"reason": string,"run_at": string,"state": string,"unique_key": string,"worker": string
             }[]
+                           },
+"admin_limits":
+{ Args: { "user_id": string }; Returns: Json
                            },
 "admin_payments":
 { Args: { "before"?: string,"email"?: string,"order_id"?: string,"page_size"?: number }; Returns: Database["public"]['CompositeTypes']["admin_payment"][]
@@ -520,6 +539,17 @@ isOneToOne: false
 "admin_retry_stripe_event":
 { Args: { "id": string }; Returns: string
                            },
+"admin_set_budget":
+{ Args: { "action": string,"cost_limit_micros": number,"reason": string }; Returns: Json
+                           },
+"admin_set_limit":
+{ Args: { "action": string,"cost_limit_micros": number,"expires_at"?: string,"hard_limit": number,"reason": string,"soft_limit": number,"user_id": string }; Returns: Database["public"]['CompositeTypes']["usage_status"]
+                          SetofOptions: {
+        from: "*"
+        to: "usage_status"
+        isOneToOne: true
+        isSetofReturn: false
+      } },
 "admin_set_role":
 { Args: { "role": string,"user_id": string }; Returns: {
               "created_at": string,
@@ -545,6 +575,14 @@ isOneToOne: false
         isOneToOne: false
         isSetofReturn: true
       } },
+"consume_usage":
+{ Args: { "action": string,"amount"?: number,"idempotency_key"?: string }; Returns: Database["public"]['CompositeTypes']["usage_status"]
+                          SetofOptions: {
+        from: "*"
+        to: "usage_status"
+        isOneToOne: true
+        isSetofReturn: false
+      } },
 "create_organization":
 { Args: { "idempotency_key"?: string,"name": string,"slug"?: string }; Returns: {
               "created_at": string,
@@ -563,6 +601,15 @@ isOneToOne: false
       } },
 "delete_organization":
 { Args: { "organization_id": string }; Returns: undefined
+                           },
+"explain_access":
+{ Args: { "action": string }; Returns: Json
+                           },
+"export_project":
+{ Args: { "idempotency_key"?: string,"project_id": string }; Returns: Json
+                           },
+"forget_my_answers":
+{ Args: Record<PropertyKey, never>; Returns: number
                            },
 "invite_member":
 { Args: { "email": string,"organization_id": string,"role"?: string }; Returns: Database["public"]['CompositeTypes']["issued_invitation"]
@@ -586,13 +633,27 @@ isOneToOne: false
         isOneToOne: false
         isSetofReturn: true
       } },
+"my_usage":
+{ Args: Record<PropertyKey, never>; Returns: Database["public"]['CompositeTypes']["usage_status"][]
+                          SetofOptions: {
+        from: "*"
+        to: "usage_status"
+        isOneToOne: false
+        isSetofReturn: true
+      } },
 "organization_members":
 { Args: { "organization_id": string }; Returns: {
               "email": string,"joined_at": string,"name": string,"role": string,"user_id": string
             }[]
                            },
+"release_usage":
+{ Args: { "reservation_id": string }; Returns: undefined
+                           },
 "remove_member":
 { Args: { "organization_id": string,"user_id": string }; Returns: undefined
+                           },
+"reserve_usage":
+{ Args: { "action": string,"amount"?: number,"cost_micros"?: number,"expires_in_seconds"?: number,"idempotency_key"?: string,"user_id": string }; Returns: string
                            },
 "revoke_invitation":
 { Args: { "invitation_id": string }; Returns: {
@@ -635,6 +696,14 @@ isOneToOne: false
         isOneToOne: true
         isSetofReturn: false
       } },
+"settle_usage":
+{ Args: { "amount"?: number,"cost_micros"?: number,"reservation_id": string }; Returns: Database["public"]['CompositeTypes']["usage_status"]
+                          SetofOptions: {
+        from: "*"
+        to: "usage_status"
+        isOneToOne: true
+        isSetofReturn: false
+      } },
 "transfer_ownership":
 { Args: { "organization_id": string,"user_id": string }; Returns: {
               "created_at": string,
@@ -654,7 +723,9 @@ isOneToOne: false
             [_ in never]: never
           }
           CompositeTypes: {
-            "admin_payment": {
+            "admin_ai_request": {
+                        "id": string | null,"user_id": string | null,"scope": string | null,"feature": string | null,"provider": string | null,"model": string | null,"outcome": string | null,"reason": string | null,"input_tokens": number | null,"cached_input_tokens": number | null,"output_tokens": number | null,"cost_micros": number | null,"assumed": boolean | null,"lost_cost_micros": number | null,"latency_ms": number | null,"created_at": string | null,"ended_at": string | null
+                      },"admin_payment": {
                         "id": string | null,"order_id": string | null,"subscription_id": string | null,"user_id": string | null,"organization_id": string | null,"email": string | null,"status": string | null,"currency": string | null,"amount": number | null,"amount_refunded": number | null,"amount_requested": number | null,"disputed": boolean | null,"failure_code": string | null,"created_at": string | null,"paid_at": string | null
                       },"audit_entry": {
                         "id": number | null,"at": string | null,"database_role": string | null,"user_id": string | null,"actor": string | null,"request_id": string | null,"table_name": string | null,"row_key": string | null,"action": string | null,"changes": Json | null

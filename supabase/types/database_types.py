@@ -735,6 +735,26 @@ class PublicUsageUpdate(TypedDict):
     warned_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="warned_at")]]
 
 
+class PublicAdminAiRequest(BaseModel):
+    id: Optional[uuid.UUID] = Field(alias="id")
+    user_id: Optional[uuid.UUID] = Field(alias="user_id")
+    scope: Optional[str] = Field(alias="scope")
+    feature: Optional[str] = Field(alias="feature")
+    provider: Optional[str] = Field(alias="provider")
+    model: Optional[str] = Field(alias="model")
+    outcome: Optional[str] = Field(alias="outcome")
+    reason: Optional[str] = Field(alias="reason")
+    input_tokens: Optional[int] = Field(alias="input_tokens")
+    cached_input_tokens: Optional[int] = Field(alias="cached_input_tokens")
+    output_tokens: Optional[int] = Field(alias="output_tokens")
+    cost_micros: Optional[int] = Field(alias="cost_micros")
+    assumed: Optional[bool] = Field(alias="assumed")
+    lost_cost_micros: Optional[int] = Field(alias="lost_cost_micros")
+    latency_ms: Optional[int] = Field(alias="latency_ms")
+    created_at: Optional[datetime.datetime] = Field(alias="created_at")
+    ended_at: Optional[datetime.datetime] = Field(alias="ended_at")
+
+
 class PublicAdminPayment(BaseModel):
     id: Optional[uuid.UUID] = Field(alias="id")
     order_id: Optional[uuid.UUID] = Field(alias="order_id")

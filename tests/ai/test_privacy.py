@@ -5,8 +5,8 @@ import json
 import pytest
 
 from tests.acting import Caller, World, refused
-from tests.ai.calls import Edge, answered, follow, logged, start, usage
-from tests.ai.test_scopes import organization, project
+from tests.ai.calls import Edge, answered, follow, logged, project, start, usage
+from tests.ai.test_scopes import organization
 
 SECRET = "Xyzzy, the secret word."
 
@@ -98,7 +98,7 @@ def test_no_client_reads_or_writes_any_of_it(world: World, table: str, role: str
         "select from ai.{}", "delete from ai.{}", "insert into ai.{} default values",
     ):  # fmt: skip
         with refused("42501"):
-            caller.rows(statement.format(table))  # type: ignore[arg-type]
+            caller.rows(statement.format(table))
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_no_client_reads_or_writes_any_of_it(world: World, table: str, role: str
 )
 def test_no_client_reports_a_call(world: World, call: str) -> None:
     with refused("42501"):
-        world.person("ada").rows("select " + call)  # type: ignore[operator, arg-type]
+        world.person("ada").rows("select " + call)
 
 
 def test_visitors_ask_nothing(world: World) -> None:

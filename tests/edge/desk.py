@@ -55,7 +55,7 @@ class Desk:
 
 def events_of(answer: httpx.Response) -> list[tuple[str, dict[str, Any]]]:
     """The events of a stream."""
-    assert answer.headers["content-type"].startswith("text/event-stream"), answer.text
+    assert answer.headers["content-type"].startswith("text/event-stream"), answer.headers
     found = []
     for block in answer.text.split("\n\n")[:-1]:
         name, data = block.split("\n", 1)

@@ -20,7 +20,7 @@ from tests.edge.process import EdgeProcess
 FEW_EXAMPLES = hypothesis_settings(max_examples=15, deadline=None, derandomize=True, database=None)
 
 
-@pytest.mark.usefixtures("sim")
+@pytest.mark.usefixtures("sim", "providers")
 def test_every_operation_answers_as_documented(edge: EdgeProcess, auth: AuthServer, world: World) -> None:
     headers = {"Authorization": f"Bearer {auth.token(world.person('ada').id)}"}
     described = schemathesis.openapi.from_url(f"{edge.url}/schema")

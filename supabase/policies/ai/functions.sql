@@ -3,6 +3,7 @@ grant execute on function edge.ai_input_schema(text) to authenticated;
 grant execute on function edge.start_completion(text, jsonb, text, interval) to authenticated;
 grant execute on function edge.follow_completion(uuid) to authenticated;
 grant execute on function ai.visible_project(jsonb) to authenticated;
+grant execute on function ai.visible_tasks(uuid) to authenticated;
 grant execute on function ai.start_completion(text, jsonb, jsonb, text, interval) to authenticated;
 
 -- … and reports what the provider answered.

@@ -68,3 +68,18 @@ test("files under a policy-free bucket belong to the service role", async () => 
   assert.notEqual((await client.storage.from(bucket).download("a/b.txt")).error, null);
   assert.notEqual((await client.storage.from(bucket).upload("mine", new Blob(["x"]))).error, null);
 });
+
+test("who founds organizations without end is told when to come back", async () => {
+  const { client } = await newPerson();
+  for (let founded = 0; ; founded++) {
+    assert.ok(founded < 200, "nothing limits it");
+    const { error, status } = await client.rpc("create_organization", { name: "More" });
+    if (!error) continue;
+    assert.equal(status, 429);
+    assert.equal(error.message, "rate_limited");
+    const { limit, retry_after: seconds } = JSON.parse(error.details);
+    assert.equal(limit, "organizations");
+    assert.ok(seconds > 0 && seconds <= 60);
+    break;
+  }
+});
