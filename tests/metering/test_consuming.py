@@ -193,7 +193,9 @@ def test_the_better_of_the_own_plan_and_those_of_organizations_counts(meter: Met
 
 def test_a_plan_that_changes_in_the_middle_never_lets_more_in_than_the_higher_limit(meter: Meter) -> None:
     ada = meter.world.person("ada")
-    meter.world.as_dba("update public.plan_limits set hard_limit = 30 where plan = 'pro' and action = 'export'")
+    meter.world.as_dba(
+        "update public.plan_limits set hard_limit = 30 where plan = 'pro' and action = 'export'"
+    )
     subscribe(meter.world, ada.id)
     with ThreadPoolExecutor(CONNECTIONS) as threads:
         calls = [threads.submit(refusal, lambda: meter.consume(ada)) for _ in range(100)]
