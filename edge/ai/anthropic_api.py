@@ -26,11 +26,13 @@ class AnthropicApi:
         """One attempt; `timeout` in seconds."""
         try:
             message = await self._client.messages.create(**_params(call), stream=False, timeout=timeout)
-            return _read(message)
-        except Failure:
-            raise
-        except Exception as error:  # also of reading: what comes need not be what the SDK says it is
+            output = "".join(block.text for block in message.content if block.type == "text")
+            reply = _reply(output, message.usage, None, message.stop_reason)
+        except Exception as error:
             raise failure_of(error, anthropic, has_spoken=False) from error
+        if not message.stop_reason:
+            raise Failure("broken", retry=True, lost=True)
+        return reply
 
     async def stream(self, call: Call, timeout: float, say: Say) -> Reply:
         """One attempt, told piece by piece; `timeout` in seconds, of each piece."""
@@ -66,13 +68,6 @@ def _params(call: Call) -> dict[str, Any]:
         "system": call.instructions,
         "messages": [{"role": "user", "content": call.prompt}],
     }
-
-
-def _read(message: anthropic.types.Message) -> Reply:
-    texts = [block.text for block in message.content or [] if block.type == "text"]
-    if not message.stop_reason:
-        raise Failure("broken", retry=True, lost=True)
-    return _reply("".join(map(str, texts)), message.usage, None, message.stop_reason)
 
 
 def _reply(output: str, usage: object, ended: object, stop: str | None) -> Reply:

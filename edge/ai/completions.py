@@ -180,8 +180,7 @@ class Completions:
                 queries.FINISH_COMPLETION,
                 {
                     "request_id": call.request_id,
-                    # Postgres cannot hold it, and no model means it.
-                    "output": reply.output.replace("\0", ""),
+                    "output": reply.output,
                     "is_cut": reply.is_cut,
                     "tokens": json.dumps(reply.tokens),
                     "lost": lost,

@@ -13,6 +13,9 @@ from jsonschema.exceptions import ValidationError
 from edge.errors import EdgeError
 
 MOST_ERRORS: Final = 10
+MOST_VALUES: Final = 1000
+"""Some rules compare each with each other."""
+DEEPEST: Final = 20
 
 _KINDS: Final = {
     "string": "a text",
@@ -43,7 +46,7 @@ _RULES: Final[Mapping[str, Callable[[Any], str]]] = {
 
 def check_input(schema: Mapping[str, Any], value: Mapping[str, Any]) -> None:
     """Raise `validation_failed` with the first few rules that are broken."""
-    errors = [{"field": field, "rule": "without NUL characters"} for field in _with_nul("input", value)]
+    errors = _unsound(value)
     if not errors:
         found = sorted(
             _validator(json.dumps(schema)).iter_errors(value), key=lambda error: list(map(str, error.path))
@@ -76,14 +79,23 @@ def _listed(values: Iterable[Any]) -> str:
     return ", ".join(map(str, values))
 
 
-def _with_nul(field: str, value: Any) -> Iterable[str]:
-    """Where a NUL is, which JSON can say and Postgres cannot hold."""
-    match value:
-        case str() if "\0" in value:
-            yield field
-        case dict():
-            for name, inner in value.items():
-                yield from [field] if "\0" in name else _with_nul(f"{field}.{name}", inner)
-        case list():
-            for place, inner in enumerate(value):
-                yield from _with_nul(f"{field}.{place}", inner)
+def _unsound(value: Mapping[str, Any]) -> list[dict[str, str]]:
+    """What no schema could make good, found before anything costly looks at it."""
+    waiting: list[tuple[str, Any, int]] = [("input", value, 0)]
+    seen = 0
+    while waiting:
+        field, inner, depth = waiting.pop()
+        seen += 1
+        if seen > MOST_VALUES:
+            return [{"field": "input", "rule": f"of at most {MOST_VALUES} values"}]
+        if depth > DEEPEST:
+            return [{"field": "input", "rule": f"at most {DEEPEST} deep"}]
+        if isinstance(inner, str) and "\0" in inner:
+            return [{"field": field, "rule": "without NUL characters"}]
+        if isinstance(inner, dict):
+            if any("\0" in name for name in inner):
+                return [{"field": field, "rule": "without NUL characters"}]
+            waiting += [(f"{field}.{name}", each, depth + 1) for name, each in inner.items()]
+        elif isinstance(inner, list):
+            waiting += [(f"{field}.{place}", each, depth + 1) for place, each in enumerate(inner)]
+    return []

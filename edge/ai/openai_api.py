@@ -26,11 +26,14 @@ class OpenAIApi:
             completion = await self._client.chat.completions.create(
                 **_params(call), stream=False, timeout=timeout
             )
-            return _read(completion)
-        except Failure:
-            raise
-        except Exception as error:  # also of reading: what comes need not be what the SDK says it is
+            (choice,) = completion.choices
+            said = choice.message
+            reply = _reply(said.content or "", completion.usage, choice.finish_reason, said.refusal)
+        except Exception as error:
             raise failure_of(error, openai, has_spoken=False) from error
+        if not choice.finish_reason:
+            raise Failure("broken", retry=True, lost=True)
+        return reply
 
     async def stream(self, call: Call, timeout: float, say: Say) -> Reply:
         """One attempt, told piece by piece; `timeout` in seconds, of each piece."""
@@ -66,15 +69,6 @@ def _params(call: Call) -> dict[str, Any]:
             {"role": "user", "content": call.prompt},
         ],
     }
-
-
-def _read(completion: openai.types.chat.ChatCompletion) -> Reply:
-    choice = completion.choices[0] if completion.choices else None
-    if choice is None or not choice.finish_reason:
-        raise Failure("broken", retry=True, lost=True)
-    return _reply(
-        choice.message.content or "", completion.usage, choice.finish_reason, choice.message.refusal
-    )
 
 
 def _reply(output: str, usage: object, stop: str, refusal: str | None) -> Reply:

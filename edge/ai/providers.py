@@ -16,6 +16,7 @@ from time import monotonic
 from typing import Final
 
 import structlog
+from msgspec.structs import replace
 
 from edge.ai.call import Api, Call, Failure, Reply, Say, Unanswered, Unsaid
 from edge.settings import Secret
@@ -90,7 +91,7 @@ class Providers:
             nonlocal has_spoken
             has_spoken = True
             if say:
-                say(text)
+                say(_storable(text))
 
         try:
             if say is None:
@@ -121,9 +122,15 @@ def _made(provider: str, key: Secret, base_url: str) -> Api:
 def _checked(reply: Reply, lost: int) -> Reply:
     if reply.is_declined:
         raise Unsaid(DECLINED, lost=lost, tokens=reply.tokens)
-    if not reply.output:
+    output = _storable(reply.output)
+    if not output:
         raise Unsaid("empty", lost=lost, tokens=reply.tokens)
-    return reply
+    return replace(reply, output=output)
+
+
+def _storable(text: str) -> str:
+    """Without what Postgres cannot hold and no model means: NUL, and halves of characters."""
+    return text.replace("\0", "").encode(errors="replace").decode()
 
 
 def _unanswered(failure: Failure, lost: int) -> Unanswered:

@@ -97,6 +97,8 @@ def test_a_project_is_summarized_with_the_callers_eyes(desk: Desk, ada: Person) 
         ({"text": "A\0B"}, "input.text", "without NUL characters"),
         ({"text": "A", "model": "claude-opus-5-5"}, "input", "without other members"),
         ({"text": "A", "x": {"y\0": ["\0"]}}, "input.x", "without NUL characters"),
+        ({"text": "A", "more": [1, "a"] * 100_000}, "input", "of at most 1000 values"),
+        ({"text": "A", "more": [[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]}, "input", "at most 20 deep"),
         ({"project_id": "1"}, "input.project_id", "a uuid"),
         ({"text": " \n\t "}, "input.text", "given, and more than spaces"),
     ],
@@ -207,6 +209,29 @@ def test_without_an_answer_nothing_is_counted(desk: Desk, ada: Person, how: str)
     assert len(desk.calls()) == (1 if how == "unauthorized" else 3)
     desk.providers.clear()
     ok(desk.ask(ada))
+
+
+@pytest.mark.parametrize("how", ["garbage", "lost", "break"])
+@pytest.mark.parametrize("feature", ["summarize", "classify"])
+def test_an_attempt_that_is_lost_may_have_cost(desk: Desk, ada: Person, how: str, feature: str) -> None:
+    input_ = {"text": "A", "labels": ["a", "b"]} if feature == "classify" else {"text": "A"}
+    desk.providers.fault(how)
+    paid = ok(desk.ask(ada, input_, feature))["usage"]["cost_micros"]
+    worst = desk.log()[0]["worst_cost_micros"]
+    assert usage(ada)["cost_micros"] == paid
+    assert spending(desk.world) == (paid + worst, 0)
+    desk.providers.fault(how, times=9)
+    problem(desk.ask(ada, {**input_, "text": "B"}, feature), 503, "provider_unavailable")
+    assert len(desk.calls()) == 4
+    assert usage(ada)["count"] == 1
+    assert spending(desk.world) == (paid + 3 * worst, 0)
+
+
+def test_an_answer_without_words_is_none(desk: Desk, ada: Person) -> None:
+    desk.providers.fault("empty")
+    problem(desk.ask(ada), 503, "provider_unavailable")
+    assert usage(ada)["count"] == 0
+    assert desk.log()[0]["reason"] == "empty"
 
 
 def test_who_shall_wait_long_is_told_so(desk: Desk, ada: Person) -> None:
