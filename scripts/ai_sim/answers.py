@@ -17,6 +17,9 @@ FRAME = 7
 WORDS = 24
 """Of the question that are repeated in the answer."""
 
+_LABELS = re.compile(r"<labels>(?P<list>.*)</labels>", re.DOTALL)
+"""How a prompt offers words of which the answer is one."""
+
 
 def count(text: str) -> int:
     """Tokens of a text."""
@@ -38,6 +41,9 @@ def reply_to(asked: Asked) -> Reply:
     digest = digest_of(asked)
     if asked.schema is not None:
         text = json.dumps(_example(asked.schema, digest, asked.question))
+    elif labels := _LABELS.search(asked.question):
+        offered = {"enum": labels["list"].strip().removeprefix("- ").split("\n- ")}
+        text = str(_example(offered, digest, asked.question.replace(labels[0], "")))
     else:
         text = f"In short ({digest[:8]}): {' '.join(asked.question.split()[:WORDS])}"
     kept = _at_most(asked.max_tokens, re.findall(r"\S+\s*|\s+", text))

@@ -125,6 +125,13 @@ def test_json_that_is_asked_for_fits_its_schema(providers: Providers) -> None:
     assert json.loads(text_of(whole)) == {"label": "till"}
 
 
+def test_one_of_the_labels_that_a_prompt_offers_is_the_answer(providers: Providers) -> None:
+    offered = "<labels>\n- kitchen\n- till\n- garden\n</labels>\nThe till does not open."
+    messages = [{"role": "user", "content": offered}]
+    chat = providers.openai().chat.completions.create(**CHAT | {"messages": messages})
+    assert chat.choices[0].message.content == "till"
+
+
 def test_both_list_their_models(providers: Providers) -> None:
     assert MODEL in [model.id for model in providers.anthropic().models.list()]
     assert providers.anthropic().models.retrieve(MODEL).id == MODEL
