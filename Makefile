@@ -5,7 +5,7 @@ BIN := .venv/bin
 STACK := $(BIN)/python -m scripts.stack
 
 .DEFAULT_GOAL := help
-.PHONY: help env installed up down status logs reset test check gates bench fmt types generate lock
+.PHONY: help env installed up down status logs reset test check gates gates-of-python gates-of-sql bench fmt types generate lock
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' $(MAKEFILE_LIST)
@@ -38,12 +38,17 @@ check: gates ## the quick half of it: static gates and the tests of the architec
 	$(BIN)/python -m pytest tests/architecture
 
 gates: env
+	@$(MAKE) --no-print-directory --jobs=2 gates-of-python gates-of-sql
+
+gates-of-python:
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/sqlfluff lint --disable-progress-bar supabase
-	$(BIN)/squawk supabase/migrations/*.sql
 	scripts/policies check
+
+gates-of-sql:
+	$(BIN)/squawk supabase/migrations/*.sql
+	$(BIN)/sqlfluff lint --disable-progress-bar supabase
 
 bench: env ## what the promises cost, against doing without; GROUP=audit for one
 	$(BIN)/python -m scripts.bench $(GROUP) $(OPTIONS)

@@ -33,7 +33,8 @@ from edge.metrics import Metrics, read_metrics
 from edge.openapi import NEEDS_USER, openapi_config
 from edge.problems import answer_with_problem
 from edge.rate_limits import ADDRESS_LIMITS, AddressLimits, limit_person, require_user
-from edge.request_id import HEADER, with_request_id
+from edge.request_id import HEADER
+from edge.request_id_header import with_request_id
 from edge.security_headers import add_security_headers
 from edge.settings import Settings, load_settings
 from edge.unsubscribe import unsubscribe_router

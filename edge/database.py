@@ -15,17 +15,19 @@ import asyncio
 import select
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, Final, LiteralString, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, LiteralString, NamedTuple
 
 import msgspec
 import psycopg
 from psycopg_pool import AsyncConnectionPool
 
 from edge import queries
-from edge.auth import User
 from edge.errors import EdgeError
 from edge.request_id import HEADER, current_request_id
 from edge.settings import Secret
+
+if TYPE_CHECKING:  # workers serve no requests
+    from edge.auth import User
 
 CALL_TIMEOUT: Final = 20.0
 """Seconds, above the statement timeout of the role: for a server that stopped answering."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-from edge.exchange import Exchange
 from edge.request_id import current_request_id
+
+if TYPE_CHECKING:  # workers serve no requests
+    from edge.exchange import Exchange
 
 LogFormat = Literal["json", "console"]
 

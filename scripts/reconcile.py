@@ -30,10 +30,7 @@ _LIST: Final[LiteralString] = """
     where %(all)s or d.resolved_at is null
     order by d.id desc limit 200
 """
-_RESOLVE: Final[LiteralString] = """
-    update billing.discrepancies as d set resolved_at = now(), resolution = %(how)s
-    where d.id = %(id)s and d.resolved_at is null
-"""
+_RESOLVE: Final[LiteralString] = "select billing.resolve_discrepancy(%(id)s, %(how)s) as resolved"
 _ENDED_AFTER: Final[LiteralString] = """
     select r.id, r.objects, r.healed,
     (select count(*) from billing.discrepancies as d where d.resolved_at is null) as open
@@ -63,7 +60,8 @@ def _act(connection: Connection, chosen: argparse.Namespace) -> int:
         case "list":
             show_table(connection.execute(_LIST, {"all": chosen.all}).fetchall())
         case "resolve":
-            if not connection.execute(_RESOLVE, {"id": chosen.id, "how": chosen.how}).rowcount:
+            (answer,) = connection.execute(_RESOLVE, {"id": chosen.id, "how": chosen.how}).fetchall()
+            if not answer["resolved"]:
                 print("There is no such open discrepancy.", file=sys.stderr)
                 return 1
             print(f"{chosen.id} is settled")

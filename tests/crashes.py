@@ -12,6 +12,7 @@ import psycopg
 
 from scripts.stack.database import migrate
 from scripts.stack.ports import free_port_base
+from scripts.stack.processes import PATIENCE, wait_until
 from scripts.stack.settings import Settings
 from scripts.stack.stack import Stack
 
@@ -37,7 +38,15 @@ def kill_postgres(server: Stack) -> None:
     for process in processes:
         if process.is_running():
             process.send_signal(signal.SIGKILL)
-    psutil.wait_procs(processes, timeout=10)
+    assert wait_until(lambda: all(_has_ended(process) for process in processes), PATIENCE)
+
+
+def _has_ended(process: psutil.Process) -> bool:
+    """Also if nobody has asked yet how: for orphans that may take seconds."""
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 @contextmanager

@@ -9,14 +9,22 @@ import argparse
 import sys
 from pathlib import Path
 
-from scripts.bench import audit, ledger, queue, summary, webhook
+from scripts.bench import ai, audit, ledger, metering, queue, summary, webhook
 from scripts.bench.measure import measure
 from scripts.bench.options import Options
 from scripts.bench.report import conditions, save, table
 from scripts.bench.server import server
 from scripts.stack.settings import ROOT
 
-GROUPS = {"audit": audit, "ledger": ledger, "queue": queue, "summary": summary, "webhook": webhook}
+GROUPS = {
+    "ai": ai,
+    "audit": audit,
+    "ledger": ledger,
+    "metering": metering,
+    "queue": queue,
+    "summary": summary,
+    "webhook": webhook,
+}
 
 
 def main() -> int:

@@ -10,7 +10,6 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
-from functools import partial
 from http.client import HTTPConnection
 from typing import Any
 
@@ -35,6 +34,8 @@ SETUP = """
 """
 AT_ONCE = 10_000
 """Orders in one transaction of the preparation."""
+EVENTS_OF_A_PURCHASE = 4
+"""Stripe's telling of one: `_purchased` sends them."""
 HOT = 0
 """The number of the payment that everybody refunds."""
 
@@ -65,7 +66,7 @@ def cases(server: Server, options: Options) -> Iterator[list[Case]]:
     """Several clients, each event committed."""
     rounds = (options.rounds + 1) * options.clients * options.operations
     _prepare(server, options.rows, rounds)
-    over_http = server.copy("bench_http")
+    over_http, purchases = server.copy("bench_http"), server.copy("bench_purchases")
     parts = {name: _without(server, name, steps) for name, steps in PARTS.items()}
     parts["without all three"] = _without(
         server, "bare", [step for steps in PARTS.values() for step in steps]
@@ -82,9 +83,11 @@ def cases(server: Server, options: Options) -> Iterator[list[Case]]:
             stack.enter_context(closing(HTTPConnection("127.0.0.1", webhook))) for _ in range(options.clients)
         ]
 
-        def work(step: Step, first: int = 1, of: Sequence[Any] = everyone) -> Callable[[], int]:
-            numbers = itertools.count(first)
-            return partial(_together, threads, of, options.operations, step, numbers)
+        def work(
+            step: Step, first: int = 1, of: Sequence[Any] = everyone, events: int = 1
+        ) -> Callable[[], int]:
+            numbers, steps = itertools.count(first), max(options.operations // events, 1)
+            return lambda: events * _together(threads, of, steps, step, numbers)
 
         def case(name: str, variants: Mapping[str, Callable[[], int]]) -> Case:
             return Case(f"{name}, {options.clients} clients", "events/s", variants)
@@ -97,6 +100,9 @@ def cases(server: Server, options: Options) -> Iterator[list[Case]]:
                     "record": work(_record),
                     "record, apply: none of ours": work(_ignored),
                     "record, apply: order paid": work(_paid, unpaid),
+                    "record, apply: all that a purchase sends": work(
+                        _purchased, unpaid, clients(purchases), EVENTS_OF_A_PURCHASE
+                    ),
                     "record, apply: heard before": work(_heard, unpaid),
                     "duplicate": work(_paid, unpaid),
                     **{
@@ -172,6 +178,18 @@ def _ignored(client: Connection, number: int) -> None:
 
 def _paid(client: Connection, number: int) -> None:
     client.execute(RECEIVE, [_completed("c", number)], prepare=True)
+
+
+def _purchased(client: Connection, number: int) -> None:
+    """What Stripe sends about one purchase if it is asked for everything; the third event pays."""
+    asked = intent(number, declined=True) | {"last_payment_error": None, "latest_charge": None}
+    for type_, object_, expected in (
+        ("payment_intent.created", asked, "ignored"),
+        ("charge.succeeded", charge(number, 0), "ignored"),
+        ("payment_intent.succeeded", intent(number), "applied"),
+        ("checkout.session.completed", session(number), "applied"),
+    ):
+        _receive(client, event(f"evt_{type_}{number}", type_, object_), expected)
 
 
 def _heard(client: Connection, number: int) -> None:

@@ -32,32 +32,65 @@ language sql
 stable
 set search_path = ''
 as $$
+    -- Of a row that came or went most columns have something to say: they are one object from which nulls are
+    -- dropped. It leaves out what may hold a null of its own, and begins anew after forty columns, since a function
+    -- takes a hundred arguments. Of a changed row most columns say nothing, which concatenating is quicker at.
     -- Equality of other types (json has none) may overlook what their text shows.
-    select string_agg(
-        format(
-            'case when %1$s is distinct from %2$s then jsonb_build_object(%3$L, jsonb_build_array(%4$s, %5$s)) else ''{}'' end',
-            s.old_value || s.as_text, s.new_value || s.as_text, s.attname,
-            case when s.attname = any (secret) and s.old_value <> 'null'
-                then format('case when %s is not null then ''[secret]'' end', s.old_value) else s.old_value end,
-            case when s.attname = any (secret) and s.new_value <> 'null'
-                then format('case when %s is not null then ''[secret]'' end', s.new_value) else s.new_value end
-        ),
-        E'\n        || ' order by s.attnum
+    with columns as (
+        select
+            v.*,
+            format(
+                'jsonb_build_array(%s, %s)',
+                case when v.attname = any (secret) and v.old_value <> 'null'
+                    then format('case when %s is not null then ''[secret]'' end', v.old_value) else v.old_value end,
+                case when v.attname = any (secret) and v.new_value <> 'null'
+                    then format('case when %s is not null then ''[secret]'' end', v.new_value) else v.new_value end
+            ) as pair
+        from (
+            select
+                a.attname::text as attname,
+                a.attnum,
+                case old_row when '' then 'null' else format('%s.%I', old_row, a.attname) end as old_value,
+                case new_row when '' then 'null' else format('%s.%I', new_row, a.attname) end as new_value,
+                case when a.atttypid = 'jsonb'::regtype or t.is_flat then '' else '::text' end as as_text,
+                t.is_flat and '' in (old_row, new_row) as is_of_one_object
+            from pg_attribute as a
+            cross join lateral (
+                select a.atttypid in (
+                    'boolean'::regtype, 'smallint'::regtype, 'integer'::regtype, 'bigint'::regtype, 'uuid'::regtype,
+                    'text'::regtype, 'bytea'::regtype, 'date'::regtype, 'timestamptz'::regtype, 'timestamp'::regtype
+                )
+            ) as t (is_flat)
+            where a.attrelid = tracked and a.attnum > 0 and not a.attisdropped and a.attname::text <> all (ignore)
+        ) as v
     )
+    select string_agg(g.object, E'\n        || ' order by g.place)
     from (
         select
-            a.attname::text as attname,
-            a.attnum,
-            case old_row when '' then 'null' else format('%s.%I', old_row, a.attname) end as old_value,
-            case new_row when '' then 'null' else format('%s.%I', new_row, a.attname) end as new_value,
-            case when a.atttypid in (
-                'boolean'::regtype, 'smallint'::regtype, 'integer'::regtype, 'bigint'::regtype, 'uuid'::regtype,
-                'text'::regtype, 'bytea'::regtype, 'date'::regtype, 'timestamptz'::regtype, 'timestamp'::regtype,
-                'jsonb'::regtype
-            ) then '' else '::text' end as as_text
-        from pg_attribute as a
-        where a.attrelid = tracked and a.attnum > 0 and not a.attisdropped and a.attname::text <> all (ignore)
-    ) as s;
+            d.place,
+            'jsonb_strip_nulls(jsonb_build_object('
+            || string_agg(
+                format(
+                    '%L, case when %s is not null then %s end', d.attname,
+                    case old_row when '' then d.new_value else d.old_value end, d.pair
+                ), E',\n            ' order by d.attnum
+            ) || '))' as object
+        from (
+            select s.*, (row_number() over (order by s.attnum) - 1) / 40 as place
+            from columns as s
+            where s.is_of_one_object
+        ) as d
+        group by d.place
+        union all
+        select
+            1000 + s.attnum,
+            format(
+                'case when %s is distinct from %s then jsonb_build_object(%L, %s) else ''{}'' end',
+                s.old_value || s.as_text, s.new_value || s.as_text, s.attname, s.pair
+            )
+        from columns as s
+        where not s.is_of_one_object
+    ) as g;
 $$;
 comment on function audit.difference(regclass, text[], text[], text, text) is
 'Source of the expression that yields {"column": [old, new]} of two row aliases, either of which may be missing.';
@@ -87,8 +120,8 @@ begin
     select format('%s.%s', n.nspname, c.relname) into strict v_name
     from pg_class as c join pg_namespace as n on n.oid = c.relnamespace where c.oid = tracked;
     select
-        format('concat_ws(''/'', %s)', string_agg(format('o.%I', k.name), ', ' order by k.place)),
-        format('concat_ws(''/'', %s)', string_agg(format('n.%I', k.name), ', ' order by k.place)),
+        string_agg(format('o.%I::text', k.name), ' || ''/'' || ' order by k.place),
+        string_agg(format('n.%I::text', k.name), ' || ''/'' || ' order by k.place),
         string_agg(format('o.%1$I = n.%1$I', k.name), ' and ' order by k.place)
     into v_old_key, v_new_key, v_same
     from unnest(key) with ordinality as k (name, place);

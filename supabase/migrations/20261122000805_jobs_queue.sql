@@ -14,20 +14,16 @@ immutable
 set search_path = ''
 as $$
 begin
-    return
-        (
-            -- what core.is_small_object says, without the call
-            (jsonb_typeof(payload) = 'object' and octet_length(payload::text) <= 65536)
-            or core.valid(core.is_small_object(payload, 65536), 'payload', 'a JSON object of at most 64 KB')
-        )
-        and (
-            priority = 0
-            or core.valid(priority between -100 and 100, 'priority', 'from -100 (last) to 100 (first)')
-        )
-        and (
-            unique_key is null
-            or core.valid(core.is_one_line(unique_key, 200), 'unique_key', 'one line of 1 to 200 characters')
-        );
+    -- Whatever is fine is asked in one expression: each is prepared anew in each transaction.
+    if (
+        jsonb_typeof(payload) = 'object' and octet_length(payload::text) <= 65536
+        and priority between -100 and 100 and unique_key is null
+    ) is not true then
+        perform core.valid(core.is_small_object(payload, 65536), 'payload', 'a JSON object of at most 64 KB');
+        perform core.valid(priority between -100 and 100, 'priority', 'from -100 (last) to 100 (first)');
+        perform core.valid(core.is_one_line(unique_key, 200), 'unique_key', 'one line of 1 to 200 characters');
+    end if;
+    return true;
 end
 $$;
 comment on function jobs.is_bounded(jsonb, integer, text) is

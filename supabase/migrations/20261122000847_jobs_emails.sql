@@ -11,9 +11,41 @@
 
 set lock_timeout = '5s';
 
+create function jobs.is_email(
+    "to" text, params jsonb, dedupe_key text, status text, ended_at timestamptz, message_id text, reason text
+)
+returns boolean
+language plpgsql
+immutable
+parallel safe
+set search_path = ''
+as $$
+begin
+    if (
+        status = 'queued' and ended_at is null and core.is_email("to")
+        and jsonb_typeof(params) = 'object' and octet_length(params::text) <= 65536
+        and dedupe_key !~ '[^!-~]' and octet_length(dedupe_key) between 1 and 200
+    ) is true then
+        return true;
+    end if;
+    perform core.valid(core.is_email("to"), 'to', 'an e-mail address');
+    perform core.valid(core.is_small_object(params, 65536), 'params', 'a JSON object of at most 64 KB');
+    perform core.valid(core.is_one_line(dedupe_key, 200), 'dedupe_key', 'one line of 1 to 200 characters');
+    return case status
+        when 'queued' then ended_at is null and "to" is not null
+        when 'sent' then ended_at is not null and "to" is null and params = '{}' and message_id is not null
+        else
+            status in ('bounced', 'withdrawn', 'expired')
+            and ended_at is not null and "to" is null and params = '{}' and reason is not null
+    end;
+end
+$$;
+comment on function jobs.is_email(text, jsonb, text, text, timestamptz, text, text) is
+'The body of a CHECK: a queued mail has an address, an ended one is erased and says why; typed like core.valid for what a caller can mend.';
+
 create table jobs.emails (
     id uuid constraint emails_pkey primary key default gen_random_uuid(),
-    template text not null constraint email_has_a_template references jobs.email_templates (template),
+    template text not null,
     "to" text,
     params jsonb not null default '{}',
     dedupe_key text not null,
@@ -26,19 +58,10 @@ create table jobs.emails (
     ended_at timestamptz,
     constraint one_email_per_cause unique (dedupe_key),
     constraint unsubscribe_token_names_one_email unique (unsubscribe_token),
-    constraint to_is_an_address check (core.valid(core.is_email("to"), 'to', 'an e-mail address')),
-    constraint params_are_a_small_object check (core.valid(
-        core.is_small_object(params, 65536), 'params', 'a JSON object of at most 64 KB'
-    )),
-    constraint dedupe_key_is_one_line check (core.valid(
-        core.is_one_line(dedupe_key, 200), 'dedupe_key', 'one line of 1 to 200 characters'
-    )),
-    constraint status_is_known check (status in ('queued', 'sent', 'bounced', 'withdrawn', 'expired')),
-    constraint queued_until_it_ends check ((status = 'queued') = (ended_at is null)),
-    constraint queued_has_an_address check ((status = 'queued') = ("to" is not null)),
-    constraint ended_is_erased check (status = 'queued' or params = '{}'),
-    constraint sent_has_a_message_id check (status <> 'sent' or message_id is not null),
-    constraint undelivered_has_a_reason check (status in ('queued', 'sent') or reason is not null)
+    -- One for everything: Postgres parses and plans each CHECK again for each statement.
+    constraint queued_with_an_address_then_erased check (
+        jobs.is_email("to", params, dedupe_key, status, ended_at, message_id, reason)
+    )
 );
 comment on table jobs.emails is
 'Mail to be sent, staged by inserting a row, and what became of it. Kept without its content for 400 days, so that a late replay of its cause finds its dedupe_key.';
@@ -49,61 +72,57 @@ comment on column jobs.emails.message_id is
 comment on column jobs.emails.unsubscribe_token is 'In the link to unsubscribe, of mail that has a category. Proves no more than that one has the mail.';
 
 create index emails_waiting on jobs.emails (user_id) where status = 'queued';
-create index emails_by_template on jobs.emails (template, created_at);
 create index emails_by_age on jobs.emails (created_at);
 
-create function jobs.require_params()
-returns trigger
+create function jobs.require_params(template text, declared jsonb, params jsonb)
+returns boolean
 language plpgsql
 stable
 set search_path = ''
 as $$
 declare
-    v_wrong record;
+    v_name text;
+    v_type text;
+    v_value jsonb;
+    v_known text[] := '{}';
 begin
-    select e.template, p.name, t.params ->> p.name as type into v_wrong
-    from staged as e
-    inner join jobs.email_templates as t on t.template = e.template
-    cross join lateral (
-        select d.name from jsonb_each_text(t.params) as d (name, type)
-        where case
-            when coalesce(jsonb_typeof(e.params -> d.name), 'null') = 'null' then d.type like '%?'
-            else case rtrim(d.type, '?')
-                when 'text' then jsonb_typeof(e.params -> d.name) = 'string'
-                when 'integer' then e.params ->> d.name ~ '^-?\d+$' and jsonb_typeof(e.params -> d.name) = 'number'
-                when 'number' then jsonb_typeof(e.params -> d.name) = 'number'
-                when 'boolean' then jsonb_typeof(e.params -> d.name) = 'boolean'
+    if declared is null then
+        perform core.valid(false, 'template', 'declared in jobs.email_templates');
+    end if;
+    for v_name, v_type in select d.key, d.value from jsonb_each_text(declared) as d loop
+        v_known := v_known || v_name;
+        v_value := params -> v_name;
+        if (case jsonb_typeof(v_value)
+            when 'string' then case rtrim(v_type, '?')
+                when 'text' then true
+                when 'uuid' then pg_input_is_valid(v_value #>> '{}', 'uuid')
                 when 'timestamp'
                     then
-                        e.params ->> d.name ~ '^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}'
-                        and pg_input_is_valid(e.params ->> d.name, 'timestamptz')
-                when 'uuid' then pg_input_is_valid(e.params ->> d.name, 'uuid')
-                when 'list' then jsonb_typeof(e.params -> d.name) = 'array'
+                        v_value #>> '{}' ~ '^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}'
+                        and pg_input_is_valid(v_value #>> '{}', 'timestamptz')
             end
-        end is not true
-        union all
-        select jsonb_object_keys(e.params - array(select jsonb_object_keys(t.params)))
-    ) as p
-    limit 1;
-    if found then
+            when 'number' then v_type like 'number%' or (v_type like 'integer%' and v_value::text ~ '^-?\d+$')
+            when 'boolean' then v_type like 'boolean%'
+            when 'array' then v_type like 'list%'
+            when 'object' then false
+            else v_type like '%?'
+        end) is not true then
+            perform core.valid(false, 'params.' || v_name, v_type || ', as jobs.email_templates says of ' || template);
+        end if;
+    end loop;
+    if params - v_known <> '{}' then
         perform core.valid(
-            false, 'params.' || v_wrong.name,
-            coalesce(v_wrong.type, 'left out') || ', as jobs.email_templates says of ' || v_wrong.template
+            false, 'params.' || (select min(k.name) from jsonb_object_keys(params - v_known) as k (name)),
+            'left out, as jobs.email_templates says of ' || template
         );
     end if;
-    return null;
+    return true;
 end
 $$;
-comment on function jobs.require_params() is
-'Refuses mails whose parameters are not those that their templates declare: once a statement, which asks half as long as once a row.';
+comment on function jobs.require_params(text, jsonb, jsonb) is
+'Refuses a mail whose parameters are not those that its template declares.';
 
-create trigger _100_require_params
-after insert on jobs.emails
-referencing new table as staged
-for each statement
-execute function jobs.require_params();
-
-create function jobs.queue_emails()
+create function jobs.stage_emails()
 returns trigger
 language plpgsql
 volatile
@@ -111,23 +130,50 @@ set search_path = ''
 as $$
 begin
     -- A point of priority is a minute: a hundred thousand summaries do not hold up one invitation.
-    perform jobs.enqueue_all(
-        'jobs.send_email', array_agg(jsonb_build_object('email_id', e.id)), null, now(),
-        case when t.category is null then 0 else -10 end
-    )
+    insert into jobs.queue (state, turn, run_at, kind, payload, priority)
+    select
+        'ready', case when t.category is null then now() else now() + interval '10 minutes' end, now(),
+        'jobs.send_email', jsonb_build_object('email_id', e.id), case when t.category is null then 0 else -10 end
     from staged as e
-    inner join jobs.email_templates as t on t.template = e.template
-    group by t.category is null;
+    -- One look by key for each mail: a join would hash all templates for the usual one or two.
+    left join lateral (
+        select t.category, t.params, t.usual from jobs.email_templates as t where t.template = e.template offset 0
+    ) as t on true
+    where case when e.params @@ t.usual then true else jobs.require_params(e.template, t.params, e.params) end;
     return null;
 end
 $$;
-comment on function jobs.queue_emails() is 'A job for each staged mail, in one statement for all of them.';
+comment on function jobs.stage_emails() is
+'A job for each staged mail that its template can say, in one statement for all of them.';
 
-create trigger _200_queue_emails
+create trigger _100_stage
 after insert on jobs.emails
 referencing new table as staged
 for each statement
-execute function jobs.queue_emails();
+execute function jobs.stage_emails();
+
+create function jobs.keep_templates_in_use()
+returns trigger
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+    if exists (select from jobs.emails as e where e.template = old.template) then
+        perform core.fail(
+            'invalid_state', 'There is mail of this template.', jsonb_build_object('template', old.template)
+        );
+    end if;
+    return case tg_op when 'DELETE' then old else new end;
+end
+$$;
+comment on function jobs.keep_templates_in_use() is
+'What a foreign key would say, without the lock on the template''s row that it takes for every mail.';
+
+create trigger _100_keep_templates_in_use
+before delete or update of template on jobs.email_templates
+for each row
+execute function jobs.keep_templates_in_use();
 
 create function jobs.email(
     template text,

@@ -11,6 +11,37 @@ create schema ledger;
 comment on schema ledger is
 'Double entry: who holds how much, and every movement that made it so. Knows no people, only the ids of owners; clients never enter.';
 
+create function ledger.is_account(
+    id bigint, owner_kind text, owner_id text, name text, currency text,
+    may_go_negative boolean, keeps_balance boolean
+)
+returns boolean
+language plpgsql
+immutable
+parallel safe
+set search_path = ''
+as $$
+begin
+    if (
+        owner_kind ~ '^[a-z]+(_[a-z]+)*$' and octet_length(owner_kind) <= 50
+        and owner_id !~ '[^!-~]' and octet_length(owner_id) between 1 and 200
+        and name ~ '^[a-z]+(_[a-z]+)*$' and octet_length(name) <= 50
+        and currency ~ '^[A-Z]{3}$' and (keeps_balance or may_go_negative)
+    ) is not true then
+        perform core.valid(
+            owner_kind ~ '^[a-z]+(_[a-z]+)*$' and char_length(owner_kind) <= 50, 'owner_kind', 'snake_case'
+        );
+        perform core.valid(core.is_one_line(owner_id, 200), 'owner_id', 'one line of 1 to 200 characters');
+        perform core.valid(name ~ '^[a-z]+(_[a-z]+)*$' and char_length(name) <= 50, 'name', 'snake_case');
+        perform core.valid(currency ~ '^[A-Z]{3}$', 'currency', 'an ISO 4217 code of three capitals');
+        perform core.valid(keeps_balance or may_go_negative, 'may_go_negative', 'true where no balance is kept');
+    end if;
+    return (id > 0) = keeps_balance;
+end
+$$;
+comment on function ledger.is_account(bigint, text, text, text, text, boolean, boolean) is
+'The body of a CHECK, typed like core.valid: whose and what an account is, that only a kept balance is guarded, and that the sign of its id says whether it is kept.';
+
 create table ledger.accounts (
     id bigint generated always as identity constraint accounts_pkey primary key,
     owner_kind text not null,
@@ -22,22 +53,10 @@ create table ledger.accounts (
     created_at timestamptz not null default now(),
     constraint one_account_of_a_name_and_currency unique (owner_kind, owner_id, name, currency),
     constraint rules_of_an_account unique (id, currency, may_go_negative, keeps_balance),
-    constraint owner_kind_is_snake_case check (core.valid(
-        owner_kind ~ '^[a-z]+(_[a-z]+)*$' and char_length(owner_kind) <= 50, 'owner_kind', 'snake_case'
-    )),
-    constraint owner_id_is_one_line check (core.valid(
-        core.is_one_line(owner_id, 200), 'owner_id', 'one line of 1 to 200 characters'
-    )),
-    constraint name_is_snake_case check (core.valid(
-        name ~ '^[a-z]+(_[a-z]+)*$' and char_length(name) <= 50, 'name', 'snake_case'
-    )),
-    constraint currency_is_iso_4217 check (core.valid(
-        currency ~ '^[A-Z]{3}$', 'currency', 'an ISO 4217 code of three capitals'
-    )),
-    constraint only_a_kept_balance_can_be_guarded check (core.valid(
-        keeps_balance or may_go_negative, 'may_go_negative', 'true where no balance is kept'
-    )),
-    constraint sign_of_id_says_whether_a_balance_is_kept check ((id > 0) = keeps_balance)
+    -- One for everything: Postgres parses and plans each CHECK again for each statement.
+    constraint whose_and_what_it_is check (
+        ledger.is_account(id, owner_kind, owner_id, name, currency, may_go_negative, keeps_balance)
+    )
 );
 comment on table ledger.accounts is 'Opened by ledger.open_account, never closed or deleted, because entries point here for good.';
 comment on column ledger.accounts.id is

@@ -25,6 +25,17 @@ declare
     v_mixed boolean := false;
     v_fault record;
 begin
+    -- The usual one, from one account to another, in one expression.
+    if (
+        reference !~ '[^!-~]' and octet_length(reference) between 1 and 200
+        and description is null and metadata = '{}'
+        and cardinality(lines) = 2 and lines[1].account_id < lines[2].account_id
+        and lines[1].amount = -lines[2].amount and lines[1].currency = lines[2].currency
+        and abs(lines[1].amount) between 1 and 1000000000000000
+    ) is true then
+        return true;
+    end if;
+
     -- Every posting pays for each expression, so whatever is fine is asked in one.
     if (
         reference !~ '[^!-~]' and octet_length(reference) between 1 and 200

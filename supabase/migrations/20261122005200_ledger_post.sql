@@ -17,8 +17,6 @@ set search_path = ''
 as $$
 #variable_conflict use_column
 declare
-    v_line ledger.line;
-    v_before bigint;
     v_transfer ledger.transfers;
 begin
     if reference is null or lines is null or metadata is null then
@@ -27,13 +25,13 @@ begin
         perform core.valid(metadata is not null, 'metadata', 'given');
     end if;
 
-    foreach v_line in array lines loop
-        if v_line.account_id < v_before then
-            lines := array(select l from unnest(lines) as l order by l.account_id);
-            exit;
+    if cardinality(lines) = 2 then
+        if lines[1].account_id > lines[2].account_id then
+            lines := array[lines[2], lines[1]];
         end if;
-        v_before := v_line.account_id;
-    end loop;
+    else
+        lines := array(select l from unnest(lines) as l order by l.account_id);
+    end if;
 
     -- A concurrent twin waits here, holding nothing, until the first one commits or gives
     -- up. Then the accounts are locked, by their entries, in the order of their ids.

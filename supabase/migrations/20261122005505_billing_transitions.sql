@@ -105,10 +105,9 @@ as $$
 declare
     v_from text := case tg_op when 'INSERT' then '' else old.status end;
 begin
-    if not exists (
-        select from billing.transitions as t
-        where t.machine = tg_argv[0] and t.from_status = v_from and t.to_status = new.status
-    ) then
+    perform from billing.transitions as t
+    where t.machine = tg_argv[0] and t.from_status = v_from and t.to_status = new.status;
+    if not found then
         perform core.fail(
             'invalid_state', format('The %s cannot become %s.', tg_argv[0], new.status),
             jsonb_build_object('machine', tg_argv[0], 'from', v_from, 'to', new.status)

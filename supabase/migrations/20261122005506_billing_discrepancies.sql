@@ -47,3 +47,22 @@ end
 $$;
 comment on function billing.file_discrepancy(text, text, text, text, jsonb) is
 'Files what somebody has to decide, once as long as it is open.';
+
+create function billing.resolve_discrepancy(id bigint, resolution text, resolved_by uuid default null)
+returns boolean
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+    update billing.discrepancies as d
+    set
+        resolved_at = now(),
+        resolution = resolve_discrepancy.resolution,
+        resolved_by = resolve_discrepancy.resolved_by
+    where d.id = resolve_discrepancy.id and d.resolved_at is null;
+    return found;
+end
+$$;
+comment on function billing.resolve_discrepancy(bigint, text, uuid) is
+'Keeps how somebody settled it, an admin or, without a name, whoever owns the database. False if there is no such open one.';

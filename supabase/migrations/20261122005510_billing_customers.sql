@@ -49,21 +49,20 @@ $$;
 comment on function billing.require_owner_of_customer() is 'Whose it is follows from the customer, whatever the statement says.';
 
 create function billing.lock_customer(customer_id uuid)
-returns billing.customers
+returns void
 language plpgsql
 volatile
 set search_path = ''
 as $$
-declare
-    v_customer billing.customers;
 begin
-    select c.* into strict v_customer from billing.customers as c where c.id = customer_id;
-    if v_customer.user_id is not null then
-        perform from public.profiles as p where p.id = v_customer.user_id for no key update;
-    else
-        perform from public.organizations as o where o.id = v_customer.organization_id for no key update;
+    perform from public.profiles as p
+    where p.id = (select c.user_id from billing.customers as c where c.id = customer_id)
+    for no key update;
+    if not found then
+        perform from public.organizations as o
+        where o.id = (select c.organization_id from billing.customers as c where c.id = customer_id)
+        for no key update;
     end if;
-    return v_customer;
 end
 $$;
 comment on function billing.lock_customer(uuid) is

@@ -185,12 +185,11 @@ stable
 set search_path = ''
 as $$
 begin
-    if not exists (
-        select from public.payments as p
-        where
-            p.order_id = new.id and p.status = 'succeeded' and p.currency = new.currency and p.amount = new.total
-            and p.amount_refunded >= new.amount_refunded
-    ) then
+    perform from public.payments as p
+    where
+        p.order_id = new.id and p.status = 'succeeded' and p.currency = new.currency and p.amount = new.total
+        and p.amount_refunded >= new.amount_refunded;
+    if not found then
         perform core.fail(
             'invalid_state', 'An order is paid by a payment, and refunded by its refunds.',
             '{"rule": "status_follows_the_money"}'

@@ -8,6 +8,28 @@
 
 set lock_timeout = '5s';
 
+create function billing.is_checkout(
+    kind text, order_id uuid, plan text, price_id uuid, success_url text, cancel_url text
+)
+returns boolean
+language plpgsql
+immutable
+parallel safe
+set search_path = ''
+as $$
+begin
+    return
+        case kind
+            when 'payment' then order_id is not null and plan is null and price_id is null
+            when 'subscription' then order_id is null and plan is not null and price_id is not null
+            else false
+        end
+        and char_length(success_url) <= 2100 and char_length(cancel_url) <= 2100;
+end
+$$;
+comment on function billing.is_checkout(text, uuid, text, uuid, text, text) is
+'The body of a CHECK: an attempt pays an order or subscribes to a plan at a price, and its URLs are bounded.';
+
 create table billing.checkouts (
     id uuid constraint checkouts_pkey primary key default gen_random_uuid(),
     customer_id uuid not null constraint checkouts_customer_id_fkey references billing.customers (id),
@@ -39,12 +61,10 @@ create table billing.checkouts (
     ) stored,
     created_at timestamptz not null default now(),
     updated_at timestamptz not null default now(),
-    constraint kind_is_known check (kind in ('payment', 'subscription')),
-    constraint payment_is_for_an_order check ((kind = 'payment') = (order_id is not null)),
-    constraint subscription_is_to_a_plan check (
-        (kind = 'subscription') = (plan is not null) and (plan is null) = (price_id is null)
+    -- One for everything: Postgres parses and plans each CHECK again for each statement.
+    constraint of_an_order_or_to_a_plan check (
+        billing.is_checkout(kind, order_id, plan, price_id, success_url, cancel_url)
     ),
-    constraint urls_are_bounded check (char_length(success_url) <= 2100 and char_length(cancel_url) <= 2100),
     constraint one_checkout_per_session unique (stripe_id),
     constraint one_attempt_of_a_number unique (order_id, attempt)
 );
@@ -57,9 +77,10 @@ where kind = 'payment' and status in ('staged', 'open', 'processing');
 create unique index one_open_subscription_checkout_per_customer on billing.checkouts (customer_id)
 where kind = 'subscription' and status in ('staged', 'open');
 create index checkouts_of_a_customer on billing.checkouts (customer_id);
-create index checkouts_of_a_plan on billing.checkouts (plan);
-create index checkouts_of_a_price on billing.checkouts (price_id);
-create index checkouts_of_a_subscription on billing.checkouts (stripe_subscription);
+create index checkouts_of_a_plan on billing.checkouts (plan) where plan is not null;
+create index checkouts_of_a_price on billing.checkouts (price_id) where price_id is not null;
+create index checkouts_of_a_subscription on billing.checkouts (stripe_subscription)
+where stripe_subscription is not null;
 create index checkouts_under_way on billing.checkouts (created_at) where status in ('staged', 'open');
 
 create function billing.refuse_unlearning()
@@ -82,7 +103,15 @@ when (
     (old.completed and not new.completed) or (old.paid and not new.paid)
     or (old.debit_failed and not new.debit_failed) or (old.expired and not new.expired)
     or (old.stripe_id is not null and new.stripe_id is distinct from old.stripe_id)
-    or (old.id, old.customer_id, old.kind, old.order_id, old.plan, old.price_id, old.attempt)
+)
+execute function billing.refuse_unlearning();
+
+-- `of`, here and elsewhere: a condition is parsed anew for each statement that might meet it.
+create trigger _110_refuse_another_checkout
+before update of id, customer_id, kind, order_id, plan, price_id, attempt on billing.checkouts
+for each row
+when (
+    (old.id, old.customer_id, old.kind, old.order_id, old.plan, old.price_id, old.attempt)
     is distinct from (new.id, new.customer_id, new.kind, new.order_id, new.plan, new.price_id, new.attempt)
 )
 execute function billing.refuse_unlearning();

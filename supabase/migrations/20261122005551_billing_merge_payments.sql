@@ -68,6 +68,17 @@ as $$
 declare
     v_order public.orders;
 begin
+    perform from public.orders as o
+    where
+        o.id = payment.order_id and o.total = payment.amount and o.currency = payment.currency
+        and not exists (
+            select from public.payments as p
+            where p.order_id = payment.order_id and p.id <> payment.id and p.status = 'succeeded'
+        );
+    if found then
+        return;
+    end if;
+
     select o.* into strict v_order from public.orders as o where o.id = payment.order_id;
     if (payment.amount, payment.currency) is distinct from (v_order.total, v_order.currency) then
         perform billing.file_discrepancy(
@@ -75,12 +86,7 @@ begin
             'Refund it at Stripe, or settle the difference with the customer.',
             jsonb_build_object('order', v_order.id, 'paid', payment.amount, 'total', v_order.total)
         );
-    elsif
-        exists (
-            select from public.payments as p
-            where p.order_id = v_order.id and p.id <> payment.id and p.status = 'succeeded'
-        )
-    then
+    else
         perform billing.file_discrepancy(
             'order_paid_twice', 'payment:' || payment.id, 'The order was paid by another payment already.',
             'Refund this payment.', jsonb_build_object('order', v_order.id)
@@ -99,6 +105,7 @@ set search_path = ''
 as $$
 declare
     v_paid boolean := session ->> 'payment_status' in ('paid', 'no_payment_required');
+    v_intent text := billing.intent_of(session);
     v_id uuid;
     v_checkout billing.checkouts;
 begin
@@ -135,9 +142,9 @@ begin
     end if;
 
     -- Not v_checkout.completed: a session seen while it was open knows no intent, which an event may have told meanwhile.
-    if session ->> 'status' = 'complete' and billing.intent_of(session) is not null then
+    if session ->> 'status' = 'complete' and v_intent is not null then
         perform billing.record_payment(
-            v_checkout, billing.intent_of(session),
+            v_checkout, v_intent,
             case when v_checkout.paid then 'succeeded' when v_checkout.debit_failed then 'failed' else 'processing' end,
             session ->> 'currency', (session ->> 'amount_total')::bigint
         );

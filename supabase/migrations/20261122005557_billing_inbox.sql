@@ -9,7 +9,9 @@ insert into jobs.kinds (kind, handler, sql_function, description) values
     'Tries an event again that could not be applied, or waits for something.'
 );
 
-create function billing.try_event(event billing.stripe_events, is_staged boolean default false)
+create function billing.try_event(
+    event billing.stripe_events, is_staged boolean default false, locked_customer uuid default null
+)
 returns text
 language plpgsql
 volatile
@@ -20,7 +22,7 @@ declare
     v_reason text;
     v_waits_for text;
 begin
-    v_ours := billing.merge(event.payload #> '{data,object}', event.type, event.created, null);
+    v_ours := billing.merge(event.payload #> '{data,object}', event.type, event.created, null, locked_customer);
     if not v_ours then
         update billing.stripe_events as e
         set status = 'ignored', error = 'of nobody whom we know', waits_for = null, ended_at = now()
@@ -44,8 +46,8 @@ exception
         );
 end
 $$;
-comment on function billing.try_event(billing.stripe_events, boolean) is
-'Applies a recorded event and says what became of it. is_staged: another try is in the queue already, and stays the only one.';
+comment on function billing.try_event(billing.stripe_events, boolean, uuid) is
+'Applies a recorded event, of a customer whom the caller has locked or of whomever it names, and says what became of it. is_staged: another try is in the queue already, and stays the only one.';
 
 create function billing.keep_event(
     event billing.stripe_events, status text, reason text, waits_for text, is_staged boolean
@@ -97,12 +99,18 @@ volatile
 set search_path = ''
 as $$
 declare
-    v_known text[] := array_remove(array[
+    v_known text[];
+    v_event billing.stripe_events;
+begin
+    -- Mostly nothing waits at all, which is sooner asked than what it might wait for.
+    perform from billing.stripe_events as e where e.status = 'received' limit 1;
+    if not found then
+        return;
+    end if;
+    v_known := array_remove(array[
         object ->> 'id', billing.intent_of(object), billing.charge_of(object), billing.subscription_of(object),
         billing.ref(object -> 'invoice')
     ], null);
-    v_event billing.stripe_events;
-begin
     for v_event in
         select e.* from billing.stripe_events as e
         where e.status = 'received' and e.waits_for = any (v_known)
@@ -168,73 +176,3 @@ end
 $$;
 comment on function billing.replay(text) is
 'For DBAs: applies an event of the inbox now, whatever its status. What was applied before changes nothing.';
-
-create function billing.require_event(payload jsonb)
-returns void
-language plpgsql
-stable
-set search_path = ''
-as $$
-begin
-    -- One question for what Stripe sends, several only to name what is wrong with it.
-    if
-        (
-            jsonb_typeof(payload) = 'object' and jsonb_typeof(payload -> 'id') = 'string'
-            and jsonb_typeof(payload -> 'type') = 'string' and jsonb_typeof(payload #> '{data,object}') = 'object'
-            and jsonb_typeof(payload -> 'created') = 'number' and pg_input_is_valid(payload ->> 'created', 'bigint')
-        ) is true
-    then
-        return;
-    end if;
-    perform core.valid(payload is not null and jsonb_typeof(payload) = 'object', 'payload', 'an event');
-    perform core.valid(coalesce(jsonb_typeof(payload -> 'id') = 'string', false), 'id', 'the id of an event');
-    perform core.valid(coalesce(jsonb_typeof(payload -> 'type') = 'string', false), 'type', 'the type of an event');
-    perform core.valid(
-        coalesce(jsonb_typeof(payload #> '{data,object}') = 'object', false), 'data.object', 'the object of the event'
-    );
-    perform core.valid(false, 'created', 'seconds since 1970');
-end
-$$;
-comment on function billing.require_event(jsonb) is 'Refuses what is no event, naming what is wrong with it.';
-
-create function edge.receive_stripe_event(payload jsonb)
-returns text
-language plpgsql
-volatile
-security definer
-set search_path = ''
-as $$
-declare
-    v_event billing.stripe_events;
-    v_status text;
-begin
-    perform billing.require_event(payload);
-
-    if billing.handles(payload ->> 'type') then
-        perform billing.lock_customer_of(payload #> '{data,object}');
-    end if;
-    -- A twin waits here until the first one commits or gives up.
-    insert into billing.stripe_events as e (id, type, created, payload, status, error, ended_at)
-    values (
-        payload ->> 'id', payload ->> 'type', (payload ->> 'created')::bigint, payload,
-        case when billing.handles(payload ->> 'type') then 'applied' else 'ignored' end,
-        case when not billing.handles(payload ->> 'type') then 'nothing is done about this type' end,
-        now()
-    )
-    on conflict on constraint stripe_events_pkey do nothing
-    returning e.* into v_event;
-    if not found then
-        return 'duplicate';
-    elsif v_event.status = 'ignored' then
-        return 'ignored';
-    end if;
-
-    v_status := billing.try_event(v_event);
-    if v_status = 'applied' then
-        perform billing.apply_waiting(payload #> '{data,object}');
-    end if;
-    return v_status;
-end
-$$;
-comment on function edge.receive_stripe_event(jsonb) is
-'Records an event and applies it, in one transaction: applied, duplicate, ignored, waiting or failed. Whichever it says, it is recorded. Definer because the edge may write neither the inbox nor what events change.';

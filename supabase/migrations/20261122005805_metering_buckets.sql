@@ -7,8 +7,7 @@ set lock_timeout = '5s';
 -- indexes it, so that updates stay on their page and vacuum has little to do.
 create unlogged table metering.buckets (
     key text constraint buckets_pkey primary key,
-    full_at timestamptz not null,
-    constraint key_is_short check (octet_length(key) <= 400)
+    full_at timestamptz not null
 ) with (
     fillfactor = 50,
     autovacuum_vacuum_scale_factor = 0.02,
@@ -16,7 +15,8 @@ create unlogged table metering.buckets (
     autovacuum_vacuum_cost_delay = 0
 );
 comment on table metering.buckets is
-'When each bucket will be full again; whoever has no row has a full one. The row lock makes takers of one key queue.';
+'When each bucket will be full again; whoever has no row has a full one. The row lock makes takers of one key queue.
+Written by metering.take alone, which also bounds the key: a CHECK here would cost every call.';
 
 create function metering.require_bucket(key text, rate double precision, burst integer, amount integer)
 returns void
@@ -26,6 +26,7 @@ set search_path = ''
 as $$
 begin
     perform core.valid(key is not null, 'key', 'given');
+    perform core.valid(octet_length(key) <= 400, 'key', 'at most 400 bytes');
     perform core.valid(coalesce(rate > 0 and rate <= 10000, false), 'rate', 'more than 0 and at most 10000 per second');
     perform core.valid(coalesce(burst between 1 and 1000000, false), 'burst', 'from 1 to 1000000');
     perform core.valid(burst / rate <= 31622400, 'burst', 'refilled within 366 days');
@@ -57,12 +58,14 @@ declare
     v_room interval;
 begin
     if (
-        key is not null and rate > 0 and rate <= 10000 and burst between 1 and 1000000 and burst / rate <= 31622400
+        octet_length(key) <= 400 and rate > 0 and rate <= 10000
+        and burst between 1 and 1000000 and burst / rate <= 31622400
         and amount between 1 and burst
     ) is not true then
         perform metering.require_bucket(key, rate, burst, amount);
     end if;
-    v_step := metering.step(rate);
+    -- metering.step, without a call.
+    v_step := make_interval(secs => round(1000000 / rate) / 1000000);
     v_cost := v_step * amount;
     v_room := v_step * burst;
 

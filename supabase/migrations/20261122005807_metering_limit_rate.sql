@@ -45,7 +45,8 @@ set search_path = ''
 return coalesce(
     auth.uid()::text,
     case
-        when current_setting('role') in ('anon', 'authenticated') then coalesce(host(metering.address()), 'unknown')
+        when current_setting('role') in ('anon', 'authenticated')
+            then coalesce(host(metering.address()), 'unknown')
     end
 );
 comment on function metering.subject() is

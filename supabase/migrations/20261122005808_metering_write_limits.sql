@@ -33,7 +33,11 @@ comment on function metering.limit_written() is
 'Takes a token for each row of a statement that a person caused, or one for the statement. Definer because people see no buckets.';
 
 create function metering.limit_writes(
-    limited regclass, limit_name text, events text[], counted text default 'rows', only_clients boolean default false
+    limited regclass,
+    limit_name text,
+    events text[],
+    counted text default 'rows',
+    only_clients boolean default false
 )
 returns void
 language plpgsql
@@ -57,7 +61,10 @@ begin
             'execute function metering.limit_written(%L, %L)',
             '_950_limit_' || v_event, v_event, limited,
             case when counted = 'rows' then
-                case v_event when 'delete' then ' referencing old table as old_rows' else ' referencing new table as new_rows' end
+                case v_event
+                    when 'delete' then ' referencing old table as old_rows'
+                    else ' referencing new table as new_rows'
+                end
             end,
             case when only_clients then ' when (core.is_api_role())' end,
             limit_name, counted

@@ -30,9 +30,7 @@ comment on function metering.forget_full_buckets(jsonb) is
 'Deletes buckets that have been full for a minute: no row says the same.';
 
 insert into jobs.kinds (kind, handler, sql_function, max_attempts, description) values
-(
-    'metering.forget_full_buckets', 'sql', 'metering.forget_full_buckets', 3, 'Deletes rate limit buckets that are full.'
-);
+('metering.forget_full_buckets', 'sql', 'metering.forget_full_buckets', 3, 'Deletes full buckets.');
 
 insert into jobs.schedules (name, cron, kind, keep_runs) values
 ('forget_full_buckets', '*/10 * * * *', 'metering.forget_full_buckets', '7 days');

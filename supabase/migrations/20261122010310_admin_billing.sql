@@ -112,10 +112,7 @@ begin
     perform identity.lock_profile();
     perform admin.require_admin();
     perform core.valid(resolution is not null, 'resolution', 'given');
-    update billing.discrepancies as d
-    set resolved_at = now(), resolved_by = (select auth.uid()), resolution = resolve_discrepancy.resolution
-    where d.id = resolve_discrepancy.id and d.resolved_at is null;
-    if not found then
+    if not billing.resolve_discrepancy(id, resolution, (select auth.uid())) then
         perform core.fail('not_found', 'There is no such open discrepancy.');
     end if;
 end

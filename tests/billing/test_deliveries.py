@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import psycopg
@@ -80,8 +81,8 @@ UNGUARDED = """
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with doomed_server(tmp_path_factory.mktemp("doomed")) as stack:
+def server(states: Path) -> Iterator[Stack]:
+    with doomed_server(states / "doomed") as stack:
         yield stack
 
 

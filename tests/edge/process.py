@@ -18,7 +18,7 @@ import httpx
 
 from scripts.stack.settings import ROOT
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 """Seconds after which something that must happen counts as not happening."""
 
 

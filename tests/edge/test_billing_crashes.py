@@ -87,6 +87,7 @@ def crash_and_recover(till: Till, ada: Person, queue: Queue, step: str, variant:
     environ = {"STRIPE_API_BASE": till.sim.url, "STRIPE_SECRET_KEY": KEY, "VARIANT": variant}
     doomed = start(queue, "tests.edge.doomed_refunder", DOOM=step, **environ)
     assert doomed.wait(PATIENCE) == -signal.SIGKILL
+    queue.expire_leases()  # nobody is left to keep them
 
     def done() -> bool:
         queue.reap()

@@ -4,6 +4,8 @@ from typing import Any, LiteralString
 
 import psycopg
 import pytest
+from psycopg import ClientCursor
+from psycopg.rows import dict_row
 
 from tests.acting import refused
 from tests.emails.outbox import MOMENT, email, stage
@@ -135,6 +137,74 @@ def test_a_parameter_that_may_be_null_may_be_left_out(queue: Queue) -> None:
     )
     stage(queue, template="greeting", params={})
     assert start(queue)["params"] == {"name": None}
+
+
+VALUES = (
+    "null", "true", "1", "1.0", "-7", "1e3", "0.5", "{}", "[]", "[null]", "[1]", '["a"]', '"a"', '""', '"1"',
+    '"null"',     '"2026-02-28T10:00:00+00:00"', '"2026-02-29T10:00:00+00:00"',
+    '"2026-13-01T10:00:00Z"', '"2026-01-01T24:00:00Z"',
+    '"2026-01-01T10:00"', '"2026-01-01"', '["2026-02-28T10:00:00Z"]', '"x2026-02-28T10:00:00Z"',
+    '"00000000-0000-4000-8000-000000000000"', '["00000000-0000-4000-8000-000000000000"]',
+    '"00000000-0000-4000-8000-00000000000"', '"{00000000-0000-4000-8000-000000000000}"',
+    '"00000000-0000-4000-8000-000000000000\\n"',
+)  # fmt: skip
+TYPES = ("text", "integer", "number", "boolean", "timestamp", "uuid", "list")
+BOTH_WAYS: LiteralString = """
+    create function pg_temp.is_refused(declared jsonb, params jsonb) returns boolean language plpgsql as $$
+    begin
+        perform jobs.require_params('t', declared, params);
+        return false;
+    exception when sqlstate 'PT422' then
+        return true;
+    end
+    $$;
+    select
+        declared, params, coalesce(params @@ jobs.path_of(declared), false) as is_usual,
+        pg_temp.is_refused(declared, params) as is_refused
+    from unnest(%s::text[]) as t (type)
+    cross join lateral (select jsonb_build_object('a b', t.type)) as d (declared)
+    cross join unnest(%s::jsonb[]) as v (value)
+    cross join lateral (
+        values
+        (jsonb_build_object('a b', v.value)), (jsonb_build_object('a b', v.value, 'c', 1)),
+        (jsonb_build_object('c', v.value)), ('{}')
+    ) as p (params)
+"""
+
+
+def test_parameters_that_pass_at_a_glance_pass_one_by_one(queue: Queue) -> None:
+    with psycopg.connect(
+        queue.world.database_url, row_factory=dict_row, cursor_factory=ClientCursor
+    ) as connection:
+        cursor = connection.execute(BOTH_WAYS, [[*TYPES, *(f"{t}?" for t in TYPES)], list(VALUES)])
+        assert cursor.nextset()
+        rows = cursor.fetchall()
+    assert [row for row in rows if row["is_usual"] and row["is_refused"]] == []
+    usual = {row["declared"]["a b"] for row in rows if row["is_usual"] and row["params"]}
+    assert usual == {*TYPES, *(f"{t}?" for t in TYPES)}, "else it would glance at nothing"
+
+
+def test_a_template_stays_while_there_is_mail_of_it(queue: Queue) -> None:
+    queue.world.as_dba("insert into jobs.email_templates values ('greeting', null, '{}', 'a test')")
+    stage(queue, template="greeting", params={})
+    with refused("invalid_state"):
+        queue.world.as_dba("delete from jobs.email_templates where template = 'greeting'")
+    with refused("invalid_state"):
+        queue.world.as_dba("update jobs.email_templates set template = 'other' where template = 'greeting'")
+    queue.world.as_dba("update jobs.email_templates set description = 'words' where template = 'greeting'")
+
+
+def test_a_mail_that_is_none_is_refused_whoever_inserts_it(queue: Queue) -> None:
+    insert: LiteralString = 'insert into jobs.emails (template, "to", dedupe_key) values (%s, %s, %s)'
+    for template, to, key, field in (
+        ("of_nobody", "ada@example.com", "x", "template"),
+        ("password_changed", "nowhere", "x", "to"),
+        ("password_changed", "ada@example.com", "a\nb", "dedupe_key"),
+    ):
+        with refused("validation_failed", field=field):
+            queue.world.as_dba(insert, template, to, key)
+    with refused("23514"):
+        queue.world.as_dba(insert, "password_changed", None, "x")
 
 
 def test_a_mail_whose_job_is_dropped_is_withdrawn(queue: Queue) -> None:

@@ -212,6 +212,7 @@ def test_what_is_no_bucket_is_refused(world: World) -> None:
         ("'k', 1, 5, null", "amount"),
         ("'k', 1, 5, 0", "amount"),
         ("'k', 1, 5, 6", "amount"),
+        ("repeat('k', 401), 1, 1, 1", "key"),
     ]
     for arguments, field in cases:
         with refused("validation_failed", field=field):

@@ -323,3 +323,24 @@ def test_parallel_requests_of_one_person_neither_deadlock_nor_pass_the_limit(wor
     assert founded.count("done") == 12
     assert all("rate_limited" in outcome for outcome in founded if outcome != "done")
     assert {outcome for each in outcomes for outcome in each[1:]} == {"done"}
+
+
+UNLIMITED = """
+    select c.relname || ': ' || lower(v.verb) as what
+    from pg_class as c
+    cross join (values ('INSERT'), ('UPDATE')) as v (verb)
+    where
+        c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p')
+        and has_any_column_privilege('authenticated', c.oid, v.verb)
+        and not exists (
+            select from pg_trigger as t
+            where t.tgrelid = c.oid and t.tgname = '_950_limit_' || lower(v.verb) and t.tgenabled = 'O'
+        )
+    order by 1
+"""
+
+
+def test_whatever_clients_may_write_has_a_limit(world: World) -> None:
+    assert world.as_dba(UNLIMITED) == []
+    world.as_dba("drop trigger _950_limit_insert on public.projects")
+    assert world.as_dba(UNLIMITED) == [{"what": "projects: insert"}], "the query would not notice"

@@ -60,12 +60,11 @@ class DoomedQueue(Queue):
     async def claim(self, batch: int) -> list[Job]:
         jobs: list[Job] = []
         if sys.argv[2] == "pops":
-            jobs = await super().claim(batch)
-            await self._end(jobs)
+            jobs = await self._end(await super().claim(batch))
         doom("before_claim")
         jobs = jobs or await super().claim(batch)
         if sys.argv[2] == "forgets":
-            await self._end(jobs)
+            jobs = await self._end(jobs)
         if jobs:
             doom("after_claim")
         return jobs
@@ -98,8 +97,10 @@ class DoomedQueue(Queue):
         await super().release(jobs)
         doom("after_release")
 
-    async def _end(self, jobs: Sequence[Job]) -> None:
-        await super().complete([(job, None) for job in jobs])
+    async def _end(self, jobs: Sequence[Job]) -> list[Job]:
+        """Those that it did end: what was lost meanwhile is another worker's to do."""
+        lost = await super().complete([(job, None) for job in jobs])
+        return [job for job in jobs if job.id not in lost]
 
 
 async def take_effect(job: Job, caller: Caller) -> Result:

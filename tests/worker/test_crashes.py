@@ -22,6 +22,7 @@ def crash_and_recover(queue: Queue, step: str, variant: str, kind: str) -> None:
     queue.stage_effects(JOBS, kind, seconds=0.3 if kind == "test.sql" else 0)
     doomed = start(queue, "tests.worker.doomed", step, variant, WORKER_CONCURRENCY="2")
     assert doomed.wait(PATIENCE) == -signal.SIGKILL
+    queue.expire_leases()  # nobody is left to keep them
     recover(queue, variant)
 
 

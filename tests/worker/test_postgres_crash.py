@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -19,9 +20,9 @@ KINDS = ("test.sql", "test.python")
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def server(states: Path) -> Iterator[Stack]:
     """A Postgres of its own, for it will not survive."""
-    with doomed_server(tmp_path_factory.mktemp("doomed")) as stack:
+    with doomed_server(states / "doomed") as stack:
         with psycopg.connect(stack.url("postgres")) as connection:
             connection.execute(EFFECTS)
         yield stack

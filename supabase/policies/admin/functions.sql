@@ -32,9 +32,6 @@ grant execute on function admin.refund_payment(uuid, bigint, text, text) to auth
 grant execute on function admin.discrepancies(boolean, bigint, integer) to authenticated;
 grant execute on function admin.resolve_discrepancy(bigint, text) to authenticated;
 
-grant execute on function public.admin_ai_requests(uuid, text, text, timestamptz, integer) to authenticated;
-grant execute on function admin.ai_requests(uuid, text, text, timestamptz, integer) to authenticated;
-
 grant execute on function public.admin_limits(uuid) to authenticated;
 grant execute on function public.admin_set_limit(
     uuid, text, bigint, bigint, bigint, text, timestamptz
@@ -48,3 +45,5 @@ grant execute on function admin.set_limit(
 ) to authenticated;
 grant execute on function admin.clear_limit(uuid, text, text) to authenticated;
 grant execute on function admin.set_budget(text, bigint, text) to authenticated;
+grant execute on function public.admin_ai_requests(uuid, text, text, timestamptz, integer) to authenticated;
+grant execute on function admin.ai_requests(uuid, text, text, timestamptz, integer) to authenticated;

@@ -13,8 +13,8 @@ grant execute on function public.export_project(uuid, text) to authenticated;
 grant execute on function metering.consume_usage(text, bigint, text) to authenticated;
 grant execute on function metering.my_usage() to authenticated;
 grant execute on function metering.explain_access(text) to authenticated;
-grant execute on function metering.export_project(uuid, text) to authenticated;
-grant execute on function metering.consume_export(uuid, text) to authenticated;
+grant execute on function metering.project_document(uuid) to authenticated;
+grant execute on function metering.export(uuid, jsonb, text) to authenticated;
 
 -- Trusted code: a client that could release a hold would work for free.
 grant execute on function public.reserve_usage(uuid, text, bigint, text, integer, bigint) to service_role;

@@ -11,7 +11,7 @@ MONTH = 24 * 32
 PAID = Step("buy", SUCCEED)
 SUBSCRIBED = Step("subscribe", SUCCEED)
 
-ORDERS: Mapping[str, Sequence[Step]] = {
+ORDERS: dict[str, Sequence[Step]] = {
     "paid": [PAID],
     "declined, then paid": [Step("buy", "decline"), Step("pay", SUCCEED)],
     "declined, then a debit under way": [Step("buy", "decline"), Step("pay", "async_succeed")],
@@ -27,7 +27,7 @@ ORDERS: Mapping[str, Sequence[Step]] = {
 }
 """Each event tells enough; nobody has to ask."""
 
-SUBSCRIPTIONS: Mapping[str, Sequence[Step]] = {
+SUBSCRIPTIONS: dict[str, Sequence[Step]] = {
     "begun": [SUBSCRIBED],
     "declined first": [Step("subscribe", "decline"), Step("pay", SUCCEED)],
     "never paid": [Step("subscribe", "decline"), Step("expire")],

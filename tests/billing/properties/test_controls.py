@@ -68,7 +68,7 @@ CONTROLS = {
 def test_what_is_broken_is_found(stage_of_examples: Stage, name: str) -> None:
     control = CONTROLS[name]
     asks = control.scene in SUBSCRIPTIONS
-    with rehearsing(stage_of_examples, (ORDERS | SUBSCRIPTIONS)[control.scene]) as rehearsal:  # type: ignore[operator]
+    with rehearsing(stage_of_examples, (ORDERS | SUBSCRIPTIONS)[control.scene]) as rehearsal:
         told = rehearsal.events()
         if control.scene == "refunded in part":
             told = [event for event in told if event["type"] not in ONLY["by the refund"]]
