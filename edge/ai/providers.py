@@ -49,6 +49,7 @@ class Providers:
         self._accounts = {"anthropic": anthropic, "openai": openai}
         self._deadline = deadline
         self._apis: dict[str, Api] = {}
+        self._making = asyncio.Lock()
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:
@@ -61,8 +62,8 @@ class Providers:
 
     async def ask(self, call: Call, say: Say | None) -> tuple[Reply, int]:
         """The answer, and how many attempts were lost before it. Raises `Unanswered`."""
-        api = self._api(call.provider)
         until = monotonic() + self._deadline
+        api = await self._api(call.provider)
         lost = 0
         for attempt in range(ATTEMPTS):
             try:
@@ -102,15 +103,19 @@ class Providers:
         except TimeoutError as error:
             raise Failure("timeout", retry=not has_spoken, lost=True) from error
 
-    def _api(self, provider: str) -> Api:
-        """Made when it is needed: importing an SDK takes longer than the edge takes to start."""
-        if provider not in self._apis:
-            key, base_url = self._accounts[provider]
-            if key is None:
-                _log.error("no_key", provider=provider)
-                raise Unanswered("no_key")
-            self._apis[provider] = _made(provider, key, base_url)
-        return self._apis[provider]
+    async def _api(self, provider: str) -> Api:
+        """Made when it is needed: importing an SDK takes longer than the edge takes to start.
+
+        In a thread, because everybody else would wait for it too.
+        """
+        async with self._making:
+            if provider not in self._apis:
+                key, base_url = self._accounts[provider]
+                if key is None:
+                    _log.error("no_key", provider=provider)
+                    raise Unanswered("no_key")
+                self._apis[provider] = await asyncio.to_thread(_made, provider, key, base_url)
+            return self._apis[provider]
 
 
 def _made(provider: str, key: Secret, base_url: str) -> Api:

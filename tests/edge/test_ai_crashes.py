@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import httpx
 import pytest
@@ -88,7 +89,6 @@ def test_who_waits_for_an_edge_that_dies_is_answered_by_another(
         def kill() -> None:
             eventually(lambda: desk.providers.state()["under_way"] == 1)
             eventually(lambda: bool(desk.requests()))
-            os.kill(doomed.process.pid, 0)
             os.killpg(doomed.process.pid, signal.SIGKILL)
 
         leading = partial(refused_by, at(desk, doomed), ada)
@@ -100,6 +100,31 @@ def test_who_waits_for_an_edge_that_dies_is_answered_by_another(
     assert len(desk.providers.calls()) == 2
     assert desk.outcomes()["abandoned"] == desk.outcomes()["answered"] == desk.count(ada) == 1
     eventually(lambda: desk.providers.state()["under_way"] == 0)
+    assert desk.complaints() == []
+
+
+def test_an_edge_that_was_taken_for_dead_spoils_nothing(start_edge: Start, desk: Desk, ada: Person) -> None:
+    """It slept longer than its lease: its client is answered, its real cost is known, nothing counts twice."""
+    desk.providers.fault("hang")
+    with start_edge(**DOOMED, DOOM="never") as sleeper:
+        others: list[dict[str, Any]] = []
+
+        def sleep_over() -> None:
+            eventually(lambda: desk.providers.state()["under_way"] == 1)
+            os.killpg(sleeper.process.pid, signal.SIGSTOP)
+            try:
+                others.append(ok(desk.ask(ada)))
+            finally:
+                desk.providers.clear()
+                os.killpg(sleeper.process.pid, signal.SIGCONT)
+
+        (answer,) = at_once([partial(at(desk, sleeper).ask, ada)], sleep_over)
+    assert ok(answer)["output"] == others[0]["output"]
+    assert len(desk.providers.calls()) == 2
+    first, second = desk.requests()
+    assert (first["outcome"], first["reason"], first["lost_cost_micros"]) == ("abandoned", "came_back", 0)
+    assert first["cost_micros"] == second["cost_micros"] > 0
+    assert desk.count(ada) == 1
     assert desk.complaints() == []
 
 
