@@ -104,7 +104,7 @@ def test_who_waits_for_an_edge_that_dies_is_answered_by_another(
 
 
 def test_an_edge_that_was_taken_for_dead_spoils_nothing(start_edge: Start, desk: Desk, ada: Person) -> None:
-    """It slept longer than its lease: its client is answered, its real cost is known, nothing counts twice."""
+    """It slept longer than its lease: its client is answered, its cost is known, nothing counts twice."""
     desk.providers.fault("hang")
     with start_edge(**DOOMED, DOOM="never") as sleeper:
         others: list[dict[str, Any]] = []
