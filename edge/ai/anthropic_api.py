@@ -26,12 +26,13 @@ class AnthropicApi:
         """One attempt; `timeout` in seconds."""
         try:
             message = await self._client.messages.create(**_params(call), stream=False, timeout=timeout)
+            output = "".join(block.text for block in message.content if block.type == "text")
+            reply = _reply(output, message.usage, None, message.stop_reason)
         except Exception as error:
             raise failure_of(error, anthropic, has_spoken=False) from error
-        texts = [block.text for block in message.content or [] if getattr(block, "type", None) == "text"]
         if not message.stop_reason:
             raise Failure("broken", retry=True, lost=True)
-        return _reply("".join(map(str, texts)), message.usage, None, message.stop_reason)
+        return reply
 
     async def stream(self, call: Call, timeout: float, say: Say) -> Reply:
         """One attempt, told piece by piece; `timeout` in seconds, of each piece."""

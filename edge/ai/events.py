@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, Final
 
 import msgspec
-import structlog
 from litestar.response import Stream
 
 from edge.ai.call import Say
@@ -19,8 +18,6 @@ from edge.problems import problem_of
 
 MEDIA_TYPE: Final = "text/event-stream"
 _HEADERS: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-
-_log = structlog.get_logger("edge.ai")
 
 
 class Delta(msgspec.Struct, frozen=True):
@@ -47,7 +44,13 @@ async def streamed(answering: Callable[[Say], Coroutine[Any, Any, Completion]]) 
     """The stream of an answer that has begun; raises what went wrong before."""
     pieces: asyncio.Queue[str | None] = asyncio.Queue()
     task = asyncio.create_task(answering(pieces.put_nowait))
-    task.add_done_callback(lambda _: pieces.put_nowait(None))
+
+    def end(done: asyncio.Task[Completion]) -> None:
+        if not done.cancelled():
+            done.exception()  # fetched, also if nobody listens any more
+        pieces.put_nowait(None)
+
+    task.add_done_callback(end)
     try:
         first = await pieces.get()
     except asyncio.CancelledError:

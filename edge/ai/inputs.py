@@ -1,15 +1,10 @@
-"""Inputs, held to the JSON Schema of their feature. Errors name the place and the rule, never the value.
-
-Checked while everybody else's requests wait, so that the time it takes must not be the client's to choose:
-an input has so many values at most, and every rule looks at each of them once.
-"""
+"""Inputs, held to the JSON Schema of their feature. Errors name the place and the rule, never the value."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
-from itertools import islice
 from typing import Any, Final
 
 from jsonschema import Draft202012Validator, FormatChecker
@@ -20,7 +15,8 @@ from edge.errors import EdgeError
 
 MOST_ERRORS: Final = 10
 MOST_VALUES: Final = 1000
-"""Members and elements of an input, however deep, whatever the schema says."""
+"""Everybody else waits while an input is checked."""
+DEEPEST: Final = 20
 
 _KINDS: Final = {
     "string": "a text",
@@ -51,10 +47,7 @@ _RULES: Final[Mapping[str, Callable[[Any], str]]] = {
 
 def check_input(schema: Mapping[str, Any], value: Mapping[str, Any]) -> None:
     """Raise `validation_failed` with the first few rules that are broken."""
-    if _is_crowded(value):
-        errors = [{"field": "input", "rule": f"at most {MOST_VALUES} values"}]
-    else:
-        errors = [{"field": field, "rule": "without NUL characters"} for field in _with_nul("input", value)]
+    errors = _unsound(value)
     if not errors:
         found = sorted(
             _validator(json.dumps(schema)).iter_errors(value), key=lambda error: list(map(str, error.path))
@@ -77,7 +70,7 @@ def _validator(schema: str) -> Draft202012Validator:
 def _unique_items(
     validator: Any, wanted: bool, value: Any, _: Mapping[str, Any]
 ) -> Iterable[ValidationError]:
-    """As JSON Schema means it, but 1 and 1.0 differ. The library compares each element with each."""
+    """As JSON Schema means it, but 1 and 1.0 differ. The library compares objects each with each other."""
     if wanted and validator.is_type(value, "array"):
         different = {json.dumps(element, sort_keys=True) for element in value}
         if len(different) < len(value):
@@ -100,25 +93,24 @@ def _listed(values: Iterable[Any]) -> str:
     return ", ".join(map(str, values))
 
 
-def _is_crowded(value: Any) -> bool:
-    """Whether there are more values than anybody shall wait for; looks at no more than that."""
-    count, inner = 0, [value]
-    while inner and count <= MOST_VALUES:
-        outer = inner.pop()
-        if isinstance(outer, dict | list):
-            count += len(outer)
-            inner.extend(islice(outer.values() if isinstance(outer, dict) else outer, MOST_VALUES + 1))
-    return count > MOST_VALUES
-
-
-def _with_nul(field: str, value: Any) -> Iterable[str]:
-    """Where a NUL is, which JSON can say and Postgres cannot hold."""
-    match value:
-        case str() if "\0" in value:
-            yield field
-        case dict():
-            for name, inner in value.items():
-                yield from [field] if "\0" in name else _with_nul(f"{field}.{name}", inner)
-        case list():
-            for place, inner in enumerate(value):
-                yield from _with_nul(f"{field}.{place}", inner)
+def _unsound(value: Mapping[str, Any]) -> list[dict[str, str]]:
+    """What no schema could make good, found before anything costly looks at it."""
+    waiting: list[tuple[str, Any, int]] = [("input", value, 0)]
+    seen = 0
+    while waiting:
+        field, inner, depth = waiting.pop()
+        seen += 1
+        # Counted before they are named, which takes longer.
+        if seen + len(waiting) + (len(inner) if isinstance(inner, dict | list) else 0) > MOST_VALUES:
+            return [{"field": "input", "rule": f"of at most {MOST_VALUES} values"}]
+        if depth > DEEPEST:
+            return [{"field": "input", "rule": f"at most {DEEPEST} deep"}]
+        if isinstance(inner, str) and "\0" in inner:
+            return [{"field": field, "rule": "without NUL characters"}]
+        if isinstance(inner, dict):
+            if any("\0" in name for name in inner):
+                return [{"field": field, "rule": "without NUL characters"}]
+            waiting += [(f"{field}.{name}", each, depth + 1) for name, each in inner.items()]
+        elif isinstance(inner, list):
+            waiting += [(f"{field}.{place}", each, depth + 1) for place, each in enumerate(inner)]
+    return []

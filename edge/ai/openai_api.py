@@ -26,14 +26,14 @@ class OpenAIApi:
             completion = await self._client.chat.completions.create(
                 **_params(call), stream=False, timeout=timeout
             )
+            (choice,) = completion.choices
+            said = choice.message
+            reply = _reply(said.content or "", completion.usage, choice.finish_reason, said.refusal)
         except Exception as error:
             raise failure_of(error, openai, has_spoken=False) from error
-        choice = completion.choices[0] if completion.choices else None
-        if choice is None or not choice.finish_reason:
+        if not choice.finish_reason:
             raise Failure("broken", retry=True, lost=True)
-        return _reply(
-            choice.message.content or "", completion.usage, choice.finish_reason, choice.message.refusal
-        )
+        return reply
 
     async def stream(self, call: Call, timeout: float, say: Say) -> Reply:
         """One attempt, told piece by piece; `timeout` in seconds, of each piece."""

@@ -15,8 +15,8 @@ from importlib import import_module
 from time import monotonic
 from typing import Final
 
-import msgspec
 import structlog
+from msgspec.structs import replace
 
 from edge.ai.call import Api, Call, Failure, Reply, Say, Unanswered, Unsaid
 from edge.settings import Secret
@@ -49,6 +49,7 @@ class Providers:
         self._accounts = {"anthropic": anthropic, "openai": openai}
         self._deadline = deadline
         self._apis: dict[str, Api] = {}
+        self._making = asyncio.Lock()
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:
@@ -61,8 +62,8 @@ class Providers:
 
     async def ask(self, call: Call, say: Say | None) -> tuple[Reply, int]:
         """The answer, and how many attempts were lost before it. Raises `Unanswered`."""
-        api = self._api(call.provider)
         until = monotonic() + self._deadline
+        api = await self._api(call.provider)
         lost = 0
         for attempt in range(ATTEMPTS):
             try:
@@ -91,7 +92,7 @@ class Providers:
             nonlocal has_spoken
             has_spoken = True
             if say:
-                say(_readable(text))
+                say(_storable(text))
 
         try:
             if say is None:
@@ -102,15 +103,19 @@ class Providers:
         except TimeoutError as error:
             raise Failure("timeout", retry=not has_spoken, lost=True) from error
 
-    def _api(self, provider: str) -> Api:
-        """Made when it is needed: importing an SDK takes longer than the edge takes to start."""
-        if provider not in self._apis:
-            key, base_url = self._accounts[provider]
-            if key is None:
-                _log.error("no_key", provider=provider)
-                raise Unanswered("no_key")
-            self._apis[provider] = _made(provider, key, base_url)
-        return self._apis[provider]
+    async def _api(self, provider: str) -> Api:
+        """Made when it is needed: importing an SDK takes longer than the edge takes to start.
+
+        In a thread, because everybody else would wait for it too.
+        """
+        async with self._making:
+            if provider not in self._apis:
+                key, base_url = self._accounts[provider]
+                if key is None:
+                    _log.error("no_key", provider=provider)
+                    raise Unanswered("no_key")
+                self._apis[provider] = await asyncio.to_thread(_made, provider, key, base_url)
+            return self._apis[provider]
 
 
 def _made(provider: str, key: Secret, base_url: str) -> Api:
@@ -119,18 +124,18 @@ def _made(provider: str, key: Secret, base_url: str) -> Api:
     return api
 
 
-def _readable(text: str) -> str:
-    """Without what neither UTF-8 nor Postgres can hold, and no model means: NUL, halves of a character."""
-    return text.replace("\0", "").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
-
 def _checked(reply: Reply, lost: int) -> Reply:
-    reply = msgspec.structs.replace(reply, output=_readable(reply.output))
     if reply.is_declined:
         raise Unsaid(DECLINED, lost=lost, tokens=reply.tokens)
-    if not reply.output:
+    output = _storable(reply.output)
+    if not output:
         raise Unsaid("empty", lost=lost, tokens=reply.tokens)
-    return reply
+    return replace(reply, output=output)
+
+
+def _storable(text: str) -> str:
+    """Without what Postgres cannot hold and no model means: NUL, and halves of characters."""
+    return text.replace("\0", "").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _unanswered(failure: Failure, lost: int) -> Unanswered:

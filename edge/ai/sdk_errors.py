@@ -41,7 +41,8 @@ def failure_of(error: Exception, sdk: Any, *, has_spoken: bool) -> Failure:
         return Failure("unreachable", retry=not has_spoken, lost=not _is_unsent(error))
     if isinstance(error, sdk.APIError) and not isinstance(error, sdk.APIResponseValidationError):
         return Failure("broken", retry=not has_spoken, lost=has_spoken)  # said in a stream
-    return Failure("broken", retry=not has_spoken, lost=True)
+    is_late = isinstance(error, TimeoutError) or type(error).__name__.endswith("Timeout")
+    return Failure("timeout" if is_late else "broken", retry=not has_spoken, lost=True)
 
 
 def _is_worth_another(status: int, advice: str | None) -> bool:

@@ -119,7 +119,7 @@ async def _send(
             sent = index + 1
         await send({"type": "http.response.body", "body": b"", "more_body": False})
         if call:
-            call.whole = answer.status == 200
+            call.whole = answer.status == 200 and answer.is_whole
     except Left:
         pass
     finally:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections import deque
 from typing import Any
 
 import msgspec
@@ -31,17 +33,21 @@ class Call(msgspec.Struct, kw_only=True):
     """Whether the answer was sent to its end."""
 
 
+KEPT = 10_000
+
+
 class Calls:
-    """All of them, oldest first."""
+    """The last of them, oldest first: as many as a long day of development makes."""
 
     def __init__(self) -> None:
-        self.all: list[Call] = []
+        self.all: deque[Call] = deque(maxlen=KEPT)
+        self._numbers = itertools.count(1)
         self.under_way = 0
         self.most_at_once = 0
 
     def begin(self, provider: str, asked: Asked, retry: int) -> Call:
         call = Call(
-            number=len(self.all) + 1,
+            number=next(self._numbers),
             provider=provider,
             model=asked.model,
             prompt=asked.prompt,
@@ -57,7 +63,7 @@ class Calls:
         self.under_way -= 1
 
     def totals(self) -> dict[str, int]:
-        """Of all that was worked."""
+        """Of all calls that are kept."""
         return {
             "calls": len(self.all),
             "answered": sum(call.whole for call in self.all),

@@ -34,7 +34,7 @@ def health() -> dict[str, bool]:
 def calls(simulator: Simulator) -> dict[str, Any]:
     log = simulator.calls
     return {
-        "calls": log.all,
+        "calls": list(log.all),
         "totals": log.totals(),
         "under_way": log.under_way,
         "most_at_once": log.most_at_once,

@@ -38,6 +38,8 @@ class Answer:
     """The chunk before which nothing is sent until the faults are cleared."""
     breaks_at: int | None = None
     """The chunk instead of which the connection ends."""
+    is_whole: bool = True
+    """Whether all of it is an answer."""
 
 
 class Simulator:
@@ -170,6 +172,7 @@ def _spoil(answer: Answer, fault: Fault, error: bytes) -> None:
             answer.breaks_at = 0
         case "fail_midway":
             answer.chunks[place:] = [error]
+            answer.is_whole = False
 
 
 def _encoded(event: Event) -> bytes:

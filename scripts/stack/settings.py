@@ -41,7 +41,7 @@ class Settings:
             state=state,
             port=_port(port),
             confirm_email=env.get("GROUNDWORK_CONFIRM_EMAIL") == "1",
-            live_ai=_live_ai(env),
+            live_ai=_live_ai(env, _port(port)),
         )
 
     def remember_port(self) -> None:
@@ -153,7 +153,7 @@ def _read(path: Path) -> str:
     return path.read_text().strip() if path.is_file() else ""
 
 
-def _live_ai(env: Mapping[str, str]) -> dict[str, str]:
+def _live_ai(env: Mapping[str, str], port: int) -> dict[str, str]:
     """Calls that cost money are made only where somebody asked for them in so many words."""
     wanted = env.get("GROUNDWORK_AI") or "sim"
     if wanted == "sim":
@@ -163,6 +163,11 @@ def _live_ai(env: Mapping[str, str]) -> dict[str, str]:
     given = {name: env[name] for name in PROVIDER_VARIABLES if env.get(name)}
     if not any(name in given for name in PROVIDER_KEYS):
         raise StackError(f"GROUNDWORK_AI=live needs a key: {' or '.join(PROVIDER_KEYS)}.")
+    if any(f":{port + 9}/" in value for value in given.values()):
+        raise StackError(
+            "GROUNDWORK_AI=live, but the environment names the stand-in: unset what stack.env has set, "
+            f"{', '.join(PROVIDER_VARIABLES)}, and set your own keys."
+        )
     return given
 
 

@@ -32,9 +32,10 @@ language sql
 stable
 set search_path = ''
 as $$
-    -- All columns in one object from which the same ones are dropped: a concatenation for each column costs half as
-    -- much again. By itself stands what may hold a null that is not dropped, and every fortieth column, because a
-    -- function takes a hundred arguments. Equality of other types (json has none) may overlook what their text shows.
+    -- Of a row that came or went most columns have something to say: they are one object from which nulls are
+    -- dropped. It leaves out what may hold a null of its own, and begins anew after forty columns, since a function
+    -- takes a hundred arguments. Of a changed row most columns say nothing, which concatenating is quicker at.
+    -- Equality of other types (json has none) may overlook what their text shows.
     with columns as (
         select
             v.*,
@@ -51,33 +52,35 @@ as $$
                 a.attnum,
                 case old_row when '' then 'null' else format('%s.%I', old_row, a.attname) end as old_value,
                 case new_row when '' then 'null' else format('%s.%I', new_row, a.attname) end as new_value,
-                a.atttypid in (
+                case when a.atttypid = 'jsonb'::regtype or t.is_flat then '' else '::text' end as as_text,
+                t.is_flat and '' in (old_row, new_row) as is_of_one_object
+            from pg_attribute as a
+            cross join lateral (
+                select a.atttypid in (
                     'boolean'::regtype, 'smallint'::regtype, 'integer'::regtype, 'bigint'::regtype, 'uuid'::regtype,
                     'text'::regtype, 'bytea'::regtype, 'date'::regtype, 'timestamptz'::regtype, 'timestamp'::regtype
-                ) as is_flat,
-                case a.atttypid when 'jsonb'::regtype then '' else '::text' end as as_text
-            from pg_attribute as a
+                )
+            ) as t (is_flat)
             where a.attrelid = tracked and a.attnum > 0 and not a.attisdropped and a.attname::text <> all (ignore)
         ) as v
     )
-    select string_agg(g.object, E'\n        || ' order by g.chunk)
+    select string_agg(g.object, E'\n        || ' order by g.place)
     from (
         select
-            d.chunk,
+            d.place,
             'jsonb_strip_nulls(jsonb_build_object('
-            || string_agg(format('%L, %s', d.attname, d.pair), E',\n            ' order by d.attnum) || '))' as object
+            || string_agg(
+                format(
+                    '%L, case when %s is not null then %s end', d.attname,
+                    case old_row when '' then d.new_value else d.old_value end, d.pair
+                ), E',\n            ' order by d.attnum
+            ) || '))' as object
         from (
-            select
-                s.attname, s.attnum, (row_number() over (order by s.attnum) - 1) / 40 as chunk,
-                case
-                    when old_row = '' then format('case when %s is not null then %s end', s.new_value, s.pair)
-                    when new_row = '' then format('case when %s is not null then %s end', s.old_value, s.pair)
-                    else format('case when %s is distinct from %s then %s end', s.old_value, s.new_value, s.pair)
-                end as pair
+            select s.*, (row_number() over (order by s.attnum) - 1) / 40 as place
             from columns as s
-            where s.is_flat
+            where s.is_of_one_object
         ) as d
-        group by d.chunk
+        group by d.place
         union all
         select
             1000 + s.attnum,
@@ -86,7 +89,7 @@ as $$
                 s.old_value || s.as_text, s.new_value || s.as_text, s.attname, s.pair
             )
         from columns as s
-        where not s.is_flat
+        where not s.is_of_one_object
     ) as g;
 $$;
 comment on function audit.difference(regclass, text[], text[], text, text) is

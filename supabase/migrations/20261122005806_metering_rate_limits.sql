@@ -27,6 +27,7 @@ insert into metering.rate_limits (name, rate, burst, description) values
 ('subscription', 1, 100, 'Subscriptions started at the edge: each asks Stripe for a page.'),
 ('billing_portal', 1, 100, 'Visits to the billing portal: each asks Stripe for a page.'),
 ('export', 1, 60, 'Exports of a project.'),
+('usage_keys', 1, 2000, 'Uses counted under an idempotency key: each leaves a row for a month.'),
 ('checkouts', 1, 200, 'Attempts to pay, however they are started.'),
 ('organizations', 1 / 60.0, 50, 'Organizations founded.'),
 ('memberships', 1, 300, 'Changes of organizations and memberships: audited, and most notify somebody.'),

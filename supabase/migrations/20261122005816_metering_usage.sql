@@ -21,6 +21,28 @@ set search_path = ''
 return (month + interval '1 month') at time zone 'UTC';
 comment on function metering.resets_at(date) is 'When the next month begins, in UTC.';
 
+create function metering.is_usage(
+    month date,
+    count bigint,
+    held bigint,
+    cost_micros bigint,
+    held_cost_micros bigint
+)
+returns boolean
+language plpgsql
+immutable
+parallel safe
+set search_path = ''
+as $$
+begin
+    return
+        count >= 0 and held >= 0 and cost_micros >= 0 and held_cost_micros >= 0
+        and extract(day from month) = 1;
+end
+$$;
+comment on function metering.is_usage(date, bigint, bigint, bigint, bigint) is
+'The rule of public.usage: nothing below zero, and a month is named by its first day.';
+
 create table public.usage (
     -- No foreign keys: each would lock a row of profiles or actions for the first use of
     -- every month, and everybody's the same row of actions. Whoever writes has looked both up.
@@ -33,10 +55,10 @@ create table public.usage (
     held_cost_micros bigint not null default 0,
     warned_at timestamptz,
     constraint usage_pkey primary key (user_id, action, month),
-    constraint usage_is_not_negative check (
-        count >= 0 and held >= 0 and cost_micros >= 0 and held_cost_micros >= 0
-    ),
-    constraint month_is_its_first_day check (extract(day from month) = 1)
+    -- One, that calls a function: Postgres parses each again for every statement.
+    constraint usage_of_a_month_is_not_negative check (
+        metering.is_usage(month, count, held, cost_micros, held_cost_micros)
+    )
 ) with (fillfactor = 50);
 comment on table public.usage is
 'What a person used of an action in a month (UTC). Written by functions of metering alone; people read their own.

@@ -9,6 +9,46 @@
 
 set lock_timeout = '5s';
 
+create function metering.is_reservation(
+    amount bigint,
+    cost_micros bigint,
+    status text,
+    created_at timestamptz,
+    expires_at timestamptz,
+    idempotency_key text,
+    settled_amount bigint,
+    settled_cost_micros bigint,
+    ended_at timestamptz
+)
+returns boolean
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+    perform core.valid(amount between 1 and 1000000, 'amount', 'from 1 to 1000000');
+    perform core.valid(cost_micros between 0 and 1000000000000, 'cost_micros', 'from 0 to 1000000000000');
+    perform core.valid(
+        expires_at between created_at + interval '1 second' and created_at + interval '1 hour',
+        'expires_in', 'from 1 second to 1 hour'
+    );
+    perform core.valid(
+        core.is_one_line(idempotency_key, 200), 'idempotency_key', 'one line of 1 to 200 characters'
+    );
+    perform core.valid(settled_amount between 0 and amount, 'amount', 'from 0 to what was reserved');
+    perform core.valid(settled_cost_micros between 0 and 1000000000000, 'cost_micros', 'from 0 to 1000000000000');
+    return
+        status in ('held', 'settled', 'released', 'expired')
+        and (status = 'held') = (ended_at is null)
+        and (status = 'settled') = (settled_amount is not null)
+        and (status = 'settled') = (settled_cost_micros is not null);
+end
+$$;
+comment on function metering.is_reservation(
+    bigint, bigint, text, timestamptz, timestamptz, text, bigint, bigint, timestamptz
+) is
+'The rules of metering.reservations: bounded, for an hour at most, held until it ends, and settled for something within it.';
+
 create table metering.reservations (
     id uuid constraint reservations_pkey primary key default gen_random_uuid(),
     -- No foreign keys, as in usage.
@@ -24,31 +64,11 @@ create table metering.reservations (
     settled_amount bigint,
     settled_cost_micros bigint,
     ended_at timestamptz,
-    constraint one_reservation_of_a_key unique (user_id, idempotency_key),
-    constraint amount_is_bounded check (core.valid(
-        amount between 1 and 1000000, 'amount', 'from 1 to 1000000'
-    )),
-    constraint cost_is_bounded check (core.valid(
-        cost_micros between 0 and 1000000000000, 'cost_micros', 'from 0 to 1000000000000'
-    )),
-    constraint status_is_known check (status in ('held', 'settled', 'released', 'expired')),
-    constraint hold_ends_within_the_hour check (core.valid(
-        expires_at between created_at + interval '1 second' and created_at + interval '1 hour',
-        'expires_in', 'from 1 second to 1 hour'
-    )),
-    constraint idempotency_key_is_one_short_line check (core.valid(
-        core.is_one_line(idempotency_key, 200), 'idempotency_key', 'one line of 1 to 200 characters'
-    )),
-    constraint held_until_it_ends check ((status = 'held') = (ended_at is null)),
-    constraint settled_says_for_what check (
-        (status = 'settled') = (settled_amount is not null)
-        and (status = 'settled') = (settled_cost_micros is not null)
-    ),
-    constraint settled_within_what_was_held check (core.valid(
-        settled_amount between 0 and amount, 'amount', 'from 0 to what was reserved'
-    )),
-    constraint settled_cost_is_bounded check (core.valid(
-        settled_cost_micros between 0 and 1000000000000, 'cost_micros', 'from 0 to 1000000000000'
+    constraint key_names_one_reservation unique (user_id, idempotency_key),
+    -- One, that calls a function: Postgres parses each again for every statement.
+    constraint reservation_is_bounded_and_ends_once check (metering.is_reservation(
+        amount, cost_micros, status, created_at, expires_at, idempotency_key,
+        settled_amount, settled_cost_micros, ended_at
     ))
 );
 comment on table metering.reservations is

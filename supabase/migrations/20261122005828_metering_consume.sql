@@ -116,9 +116,19 @@ begin
         perform metering.refuse_stranger(action);
     end if;
 
-    v_used := metering.occupy(v_limits, v_month, amount, 0, 0);
-    if v_used.user_id is null then
-        perform metering.refuse(v_limits, v_month, amount, 0);
+    -- Nearly always the row is there and has room; all else is decided by the statement of those who hold.
+    update public.usage as u
+    set count = u.count + consume.amount
+    where
+        u.user_id = consume.user_id and u.action = consume.action and u.month = v_month
+        and (v_limits.hard_limit is null or u.count + u.held + consume.amount <= v_limits.hard_limit)
+        and (v_limits.cost_limit_micros is null or u.cost_micros + u.held_cost_micros <= v_limits.cost_limit_micros)
+    returning u.* into v_used;
+    if not found then
+        v_used := metering.occupy(v_limits, v_month, amount, 0, 0);
+        if v_used.user_id is null then
+            perform metering.refuse(v_limits, v_month, amount, 0);
+        end if;
     end if;
     if v_used.count > v_limits.soft_limit and v_used.warned_at is null then
         perform metering.warn(v_limits, v_used);

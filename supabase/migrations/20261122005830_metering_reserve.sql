@@ -78,7 +78,7 @@ begin
         (user_id, action, month, amount, cost_micros, created_at, expires_at, idempotency_key)
         values
         (user_id, action, v_month, amount, cost_micros, v_now, v_now + expires_in, idempotency_key)
-        on conflict on constraint one_reservation_of_a_key do nothing
+        on conflict on constraint key_names_one_reservation do nothing
         returning id into v_id;
         if found then
             perform metering.hold_budget(action, v_month, cost_micros);

@@ -33,6 +33,8 @@ begin
     end if;
     v_status := metering.consume(v_user_id, action, amount);
     perform core.remember(v_user_id, operation, idempotency_key, to_jsonb(v_status));
+    -- Where the plan has no limit, nothing else bounds how many keys are kept.
+    perform metering.limit_rate('usage_keys');
     return v_status;
 end
 $$;

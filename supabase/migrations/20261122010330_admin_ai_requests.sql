@@ -16,6 +16,7 @@ create type public.admin_ai_request as (
     output_tokens bigint,
     cost_micros bigint,
     assumed boolean,
+    lost_cost_micros bigint,
     latency_ms bigint,
     created_at timestamptz,
     ended_at timestamptz
@@ -43,7 +44,8 @@ begin
     return query
     select
         r.id, r.user_id, r.scope, r.feature, r.provider, r.model, r.outcome, r.reason, r.input_tokens,
-        r.cached_input_tokens, r.output_tokens, r.cost_micros, r.is_assumed, r.latency_ms, r.created_at, r.ended_at
+        r.cached_input_tokens, r.output_tokens, r.cost_micros, r.is_assumed, r.lost_cost_micros, r.latency_ms,
+        r.created_at, r.ended_at
     from ai.requests as r
     where
         (ai_requests.user_id is null or r.user_id = ai_requests.user_id)
@@ -71,7 +73,7 @@ set search_path = ''
 begin atomic
     select
         r.id, r.user_id, r.scope, r.feature, r.provider, r.model, r.outcome, r.reason, r.input_tokens,
-        r.cached_input_tokens, r.output_tokens, r.cost_micros, r.assumed, r.latency_ms,
+        r.cached_input_tokens, r.output_tokens, r.cost_micros, r.assumed, r.lost_cost_micros, r.latency_ms,
         r.created_at, r.ended_at
     from admin.ai_requests(
         admin_ai_requests.user_id, admin_ai_requests.feature, admin_ai_requests.outcome,

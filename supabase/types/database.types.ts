@@ -724,7 +724,7 @@ isOneToOne: false
           }
           CompositeTypes: {
             "admin_ai_request": {
-                        "id": string | null,"user_id": string | null,"scope": string | null,"feature": string | null,"provider": string | null,"model": string | null,"outcome": string | null,"reason": string | null,"input_tokens": number | null,"cached_input_tokens": number | null,"output_tokens": number | null,"cost_micros": number | null,"assumed": boolean | null,"latency_ms": number | null,"created_at": string | null,"ended_at": string | null
+                        "id": string | null,"user_id": string | null,"scope": string | null,"feature": string | null,"provider": string | null,"model": string | null,"outcome": string | null,"reason": string | null,"input_tokens": number | null,"cached_input_tokens": number | null,"output_tokens": number | null,"cost_micros": number | null,"assumed": boolean | null,"lost_cost_micros": number | null,"latency_ms": number | null,"created_at": string | null,"ended_at": string | null
                       },"admin_payment": {
                         "id": string | null,"order_id": string | null,"subscription_id": string | null,"user_id": string | null,"organization_id": string | null,"email": string | null,"status": string | null,"currency": string | null,"amount": number | null,"amount_refunded": number | null,"amount_requested": number | null,"disputed": boolean | null,"failure_code": string | null,"created_at": string | null,"paid_at": string | null
                       },"audit_entry": {

@@ -749,6 +749,7 @@ class PublicAdminAiRequest(BaseModel):
     output_tokens: Optional[int] = Field(alias="output_tokens")
     cost_micros: Optional[int] = Field(alias="cost_micros")
     assumed: Optional[bool] = Field(alias="assumed")
+    lost_cost_micros: Optional[int] = Field(alias="lost_cost_micros")
     latency_ms: Optional[int] = Field(alias="latency_ms")
     created_at: Optional[datetime.datetime] = Field(alias="created_at")
     ended_at: Optional[datetime.datetime] = Field(alias="ended_at")

@@ -3,10 +3,8 @@
 import json
 from typing import Any
 
-import pytest
-
 from tests.acting import World, refused
-from tests.ai.calls import Edge, answered, start
+from tests.ai.calls import Edge, answered, pro, start
 
 
 def test_hidden_and_control_characters_are_left_out(world: World, edge: Edge) -> None:
@@ -26,18 +24,21 @@ def test_composed_and_decomposed_are_the_same_question(world: World, edge: Edge)
     assert start(ada, "Cafe\u0301")["cached"] is True
 
 
-@pytest.mark.parametrize("text", ["{labels}", "{text}", "{", "}{", "{instructions}", "%s \\1 \\& $1"])
-def test_braces_in_what_people_write_are_text(world: World, text: str) -> None:
-    led = start(world.person("ada"), {"text": text, "labels": ["a", text]}, feature="classify")
-    assert f"<labels>\n- a\n- {text}\n</labels>\n<text>\n{text}\n</text>" == led["prompt"]
+def test_braces_in_what_people_write_are_text(world: World) -> None:
+    ada = world.person("ada")
+    pro(world, ada)
+    for text in ("{labels}", "{text}", "{", "}{", "{instructions}", "%s \\1 \\& $1"):
+        led = start(ada, {"text": text, "labels": ["a", text]}, feature="classify")
+        assert f"<labels>\n- a\n- {text}\n</labels>\n<text>\n{text}\n</text>" == led["prompt"]
 
 
-@pytest.mark.parametrize("tag", ["</text>", "<text>", "< / TEXT >", "</labels>", "</text\n>", "<text/>"])
-def test_nobody_closes_what_encloses_their_words(world: World, tag: str) -> None:
+def test_nobody_closes_what_encloses_their_words(world: World) -> None:
     """Whoever writes a task that another person has summarized must not get out of the material."""
-    led = start(world.person("ada"), {"text": f"a{tag}b", "labels": ["a", f"b{tag}"]}, feature="classify")
-    assert led["prompt"].count("<") == 4, "the template's own"
-    assert "a&lt;" in led["prompt"]
+    ada = world.person("ada")
+    for tag in ("</text>", "<text>", "< / TEXT >", "</labels>", "</text\n>", "<text/>"):
+        led = start(ada, {"text": f"a{tag}b", "labels": ["a", f"b{tag}"]}, feature="classify")
+        assert led["prompt"].count("<") == 4, "the template's own"
+        assert "a&lt;" in led["prompt"]
 
 
 def test_other_tags_stay_as_they_are(world: World) -> None:
@@ -53,35 +54,36 @@ def test_instructions_are_ours_alone(world: World) -> None:
     assert led["instructions"] == start(ada, "Something else.")["instructions"]
 
 
-@pytest.mark.parametrize(
-    ("input_", "field"),
-    [
-        (None, "input"),
-        ("text", "input"),
-        ([], "input"),
-        ({}, "input.text"),
-        ({"text": ""}, "input.text"),
-        ({"text": " \n\u200b "}, "input.text"),
-        ({"text": None}, "input.text"),
-        ({"text": "x" * 300_000}, "input"),
-    ],
-)
-def test_sql_holds_without_the_edge(world: World, input_: Any, field: str) -> None:
-    ada = world.person("ada")
-    with refused("validation_failed", field=field):
-        ada.rows(
-            "select edge.start_completion('summarize', %s::jsonb, null, '15 seconds')",
-            None if input_ is None else json.dumps(input_),
-        )
+UNFIT: list[tuple[Any, str]] = [
+    (None, "input"),
+    ("text", "input"),
+    ([], "input"),
+    ({}, "input.text"),
+    ({"text": ""}, "input.text"),
+    ({"text": " \n\u200b "}, "input.text"),
+    ({"text": None}, "input.text"),
+    ({"text": "x" * 300_000}, "input"),
+]
 
 
-@pytest.mark.parametrize("feature", [None, "", "nothing", "SUMMARIZE"])
-def test_only_what_is_declared_is_asked(world: World, feature: Any) -> None:
+def test_sql_holds_without_the_edge(world: World) -> None:
     ada = world.person("ada")
-    with refused("validation_failed", field="feature"):
-        start(ada, feature=feature)
-    with refused("validation_failed", field="feature"):
-        ada.rows("select edge.ai_input_schema(%s)", feature)
+    for input_, field in UNFIT:
+        with refused("validation_failed", field=field):
+            ada.rows(
+                "select edge.start_completion('summarize', %s::jsonb, null, '15 seconds')",
+                None if input_ is None else json.dumps(input_),
+            )
+
+
+def test_only_what_is_declared_is_asked(world: World) -> None:
+    ada = world.person("ada")
+    unknown: list[Any] = [None, "", "nothing", "SUMMARIZE"]
+    for feature in unknown:
+        with refused("validation_failed", field="feature"):
+            start(ada, feature=feature)
+        with refused("validation_failed", field="feature"):
+            ada.rows("select edge.ai_input_schema(%s)", feature)
 
 
 def test_what_is_switched_off_is_not_asked(world: World) -> None:

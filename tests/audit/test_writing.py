@@ -143,6 +143,25 @@ def test_a_changed_key_is_a_row_that_went_and_one_that_came(world: World) -> Non
     assert {(row["action"], row["row_key"]) for row in rows} == {("delete", "1"), ("insert", "2")}
 
 
+def test_a_wide_row_is_kept_whole_with_the_nulls_inside_its_values(world: World) -> None:
+    names = [f"c{number}" for number in range(130)]
+    world.as_dba("""
+        do $$ begin
+            execute (
+                select 'create table public.wide (id int primary key, j jsonb, empty text'
+                    || string_agg(', c' || g || ' integer default 7', '') || ')'
+                from generate_series(0, 129) as g
+            );
+        end $$
+    """)
+    world.as_dba("select audit.track('public.wide', key => '{id}')")
+    world.as_dba('insert into public.wide (id, j) values (1, \'{"a": null, "b": [null]}\')')
+    row = {"id": 1, "j": {"a": None, "b": [None]}} | dict.fromkeys(names, 7)
+    assert newest(world, "public.wide")["changes"] == {name: [None, value] for name, value in row.items()}
+    world.as_dba("delete from public.wide")
+    assert newest(world, "public.wide")["changes"] == {name: [value, None] for name, value in row.items()}
+
+
 def test_every_tracked_table_is_tracked_as_it_is_now(world: World) -> None:
     assert world.as_dba("select audit.outdated()") == []
     world.as_dba("alter table public.projects add column colour text")

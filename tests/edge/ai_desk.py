@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +21,6 @@ from tests.ai_sim.provider import Providers
 from tests.edge.auth_server import AuthServer
 
 Answer = httpx.Response
-VARIABLES = ("ANTHROPIC_BASE_URL", "ANTHROPIC_API_KEY", "OPENAI_BASE_URL", "OPENAI_API_KEY")
 PRICES = {"anthropic": (1.0, 5.0), "openai": (0.1, 0.5)}
 """Micros of a token in and of one out, as ai.models has them for the models of the features."""
 
@@ -160,21 +160,15 @@ def events(answer: Answer) -> list[tuple[str, Any]]:
 
 @pytest.fixture
 def desk(
-    request: pytest.FixtureRequest,
-    environment: dict[str, str],
-    world: World,
-    auth: AuthServer,
-    providers: Providers,
+    client: TestClient[ASGIApp], world: World, auth: AuthServer, providers: Providers, log: io.StringIO
 ) -> Iterator[Desk]:
     """The edge in this process, before the providers' stand-in."""
-    environment.update({name: providers.env[name] for name in VARIABLES})
-    client: TestClient[ASGIApp] = request.getfixturevalue("client")
     yield Desk(client, world, auth, providers)
-    providers.clear()
+    print(log.getvalue())
 
 
 @pytest.fixture
-def impatient(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+def impatient(environment: dict[str, str]) -> None:
     """Two seconds for a call, one for each attempt, and dead after one without a sign of life."""
     environment.update({"EDGE_AI_DEADLINE": "2", "EDGE_AI_LEASE": "1"})
 

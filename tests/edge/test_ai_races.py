@@ -10,12 +10,11 @@ import psycopg
 
 from tests.acting import Person, World
 from tests.ai.calls import project
-from tests.ai_sim.conftest import providers
 from tests.ai_sim.provider import eventually
 from tests.edge.ai_desk import Answer, Desk, ada, at_once, desk, eager
 from tests.edge.till import ok, problem
 
-__all__ = ["ada", "desk", "eager", "providers"]
+__all__ = ["ada", "desk", "eager"]
 
 MANY = 100
 

@@ -16,7 +16,7 @@ from tests.edge.auth_server import AuthServer
 from tests.edge.desk import Desk, events_of, said
 from tests.edge.till import ok, problem
 
-LABELED = {"text": "A text about a rocket that flew.", "labels": ["a", "b"]}
+LABELED = {"text": "A text about a rocket that flew.", "labels": ["a rocket that flew", "a ship"]}
 INPUTS = {"summarize": {"text": LABELED["text"]}, "classify": LABELED}
 
 

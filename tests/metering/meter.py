@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, LiteralString
+from typing import Any
 
 import psycopg
 
@@ -26,7 +26,7 @@ class Meter:
     def consume(self, person: Person, action: str = "export", amount: int = 1, key: str | None = None) -> Row:
         return person.row("select * from consume_usage(%s, %s, %s)", action, amount, key)
 
-    def reserve(
+    def reserve(  # noqa: PLR0913 - the RPC has them
         self,
         person: Person,
         amount: int = 1,
@@ -55,7 +55,8 @@ class Meter:
     ) -> None:  # fmt: skip
         """Instead of what the plan says."""
         self.world.as_dba(
-            "insert into metering.overrides (user_id, action, hard_limit, soft_limit, cost_limit_micros, reason)"
+            "insert into metering.overrides"
+            " (user_id, action, hard_limit, soft_limit, cost_limit_micros, reason)"
             " values (%s, %s, %s, %s, %s, 'test') on conflict (user_id, action) do update set"
             " hard_limit = excluded.hard_limit, soft_limit = excluded.soft_limit,"
             " cost_limit_micros = excluded.cost_limit_micros, expires_at = null",
@@ -84,15 +85,17 @@ class Meter:
         """What the end of a month does: everything that these people did was a month earlier."""
         with connected(self.world.superuser_url) as superuser:
             superuser.execute("set local session_replication_role = replica")
-            moved = "month = (month - interval '1 month')::date"
             months = superuser.execute("select distinct month from public.usage order by month").fetchall()
             for month in months:
                 superuser.execute(
-                    f"update public.usage set {moved} where month = %s and user_id = any (%s)".encode(),
+                    "update public.usage set month = (month - interval '1 month')::date"
+                    " where month = %s and user_id = any (%s)",
                     [month["month"], list(people)],
                 )
             superuser.execute(
-                f"update metering.reservations set {moved} where user_id = any (%s)".encode(), [list(people)]
+                "update metering.reservations set month = (month - interval '1 month')::date"
+                " where user_id = any (%s)",
+                [list(people)],
             )
             superuser.execute("delete from metering.spending")
             superuser.execute(
@@ -107,7 +110,8 @@ class Meter:
             "select u.user_id, u.action, u.month, u.held, u.held_cost_micros, h.amount, h.cost_micros"
             " from public.usage as u left join lateral (select coalesce(sum(r.amount), 0) as amount,"
             " coalesce(sum(r.cost_micros), 0) as cost_micros from metering.reservations as r"
-            " where (r.user_id, r.action, r.month, r.status) = (u.user_id, u.action, u.month, 'held')) as h on true"
+            " where (r.user_id, r.action, r.month, r.status) = (u.user_id, u.action, u.month, 'held')"
+            ") as h on true"
             " where (u.held, u.held_cost_micros) is distinct from (h.amount, h.cost_micros)"
         ) == []  # fmt: skip
         assert self.world.as_dba(

@@ -232,7 +232,8 @@ def test_months_are_those_of_utc_in_every_time_zone(world: World) -> None:
             connection.execute("select set_config('timezone', %s, true)", [zone])
             for moment, month in moments.items():
                 row = connection.execute(
-                    "select metering.month_of(%s)::text as month, metering.resets_at(%s::date) > %s::timestamptz"
+                    "select metering.month_of(%s)::text as month,"
+                    " metering.resets_at(%s::date) > %s::timestamptz"
                     " and metering.resets_at(%s::date) <= %s::timestamptz + interval '31 days' as later",
                     [moment, month, moment, month, moment],
                 ).fetchone()

@@ -178,8 +178,8 @@ def test_settling_and_releasing_at_once_end_a_hold_once(meter: Meter, ada: Perso
         held = meter.reserve(ada, action="ai", cost=3)
         used = meter.counted(ada, "ai")[0]
         calls: list[Callable[[], object]] = [
-            lambda h=held: meter.settle(h, cost=2),
-            lambda h=held: meter.release(h),
+            partial(meter.settle, held, cost=2),
+            partial(meter.release, held),
         ]
         outcomes = at_once(calls * 6)
         settled = meter.counted(ada, "ai")[0] - used
@@ -331,12 +331,13 @@ def test_not_even_a_dba_opens_again_what_has_ended(meter: Meter, ada: Person) ->
     meter.settle(held)
     meter.release(released)
     for change in (
-        "status = 'held', settled_amount = null, settled_cost_micros = null, ended_at = null",
-        "amount = 3",
-        "expires_at = created_at + interval '50 minutes'",
+        "update metering.reservations set status = 'held', ended_at = null,"
+        " settled_amount = null, settled_cost_micros = null",
+        "update metering.reservations set amount = 3",
+        "update metering.reservations set expires_at = created_at + interval '50 minutes'",
     ):
         with refused("forbidden"):
-            meter.world.as_dba(f"update metering.reservations set {change}".encode())  # type: ignore[arg-type]
+            meter.world.as_dba(change)
 
 
 def test_old_reservations_are_cleaned_up(meter: Meter, ada: Person) -> None:

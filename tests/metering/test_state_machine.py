@@ -1,4 +1,4 @@
-"""Whatever is consumed, held, settled, released, forgotten and changed: usage agrees with a few lines of Python."""
+"""Whatever is consumed, held, ended, forgotten and changed: usage agrees with a few lines of Python."""
 
 from __future__ import annotations
 
@@ -248,9 +248,11 @@ def test_usage_agrees_with_its_model(rich: Meter) -> None:
 
 OCCUPY = "metering.occupy(metering.limits, date, bigint, bigint, bigint)"
 
+SETTLE = "metering.settle(uuid, bigint, bigint)"
+
 FAULTS: list[tuple[str, str, str, str]] = [
     ("holds do not count", OCCUPY, "u.count + u.held + excluded.count", "u.count + excluded.count"),
-    ("costs are lost", "metering.settle(uuid, bigint, bigint)", "u.cost_micros + settle.cost_micros", "u.cost_micros"),
+    ("costs are lost", SETTLE, "u.cost_micros + settle.cost_micros", "u.cost_micros"),
     (
         "what expired stays", OCCUPY,
         "metering.end_expired_holds(limits.user_id, limits.action, month)", "false",

@@ -16,6 +16,7 @@ REAL = {
     "OPENAI_API_KEY": "",
     "OPENAI_BASE_URL": "https://api.openai.com/v1",
 }
+STAND_IN = "http://127.0.0.1:23459/openai/v1"
 
 
 def edge_env(stack: Stack) -> dict[str, str]:
@@ -30,7 +31,7 @@ def test_keys_of_the_shell_reach_nobody(tmp_path: Path) -> None:
     env = edge_env(stack)
     assert {name: env[name] for name in env if "URL" in name} == {
         "ANTHROPIC_BASE_URL": "http://127.0.0.1:23459/anthropic",
-        "OPENAI_BASE_URL": "http://127.0.0.1:23459/openai/v1",
+        "OPENAI_BASE_URL": STAND_IN,
     }
     assert "real" not in str(stack.env)
     assert len({env["ANTHROPIC_API_KEY"], env["OPENAI_API_KEY"]}) == 2
@@ -46,6 +47,10 @@ def test_real_providers_answer_if_told_so(tmp_path: Path) -> None:
     [
         ({"GROUNDWORK_AI": "live", "ANTHROPIC_API_KEY": ""}, "needs a key"),
         (REAL | {"GROUNDWORK_AI": "LIVE"}, "has to be sim or live"),
+        (
+            REAL | {"GROUNDWORK_AI": "live", "GROUNDWORK_PORT": "23450", "OPENAI_BASE_URL": STAND_IN},
+            "names the stand-in",
+        ),
     ],
 )
 def test_half_a_wish_is_refused(env: dict[str, str], message: str) -> None:
