@@ -35,6 +35,7 @@ def test_braces_in_what_people_write_are_text(world: World) -> None:
 def test_nobody_closes_what_encloses_their_words(world: World) -> None:
     """Whoever writes a task that another person has summarized must not get out of the material."""
     ada = world.person("ada")
+    pro(world, ada)
     for tag in ("</text>", "<text>", "< / TEXT >", "</labels>", "</text\n>", "<text/>"):
         led = start(ada, {"text": f"a{tag}b", "labels": ["a", f"b{tag}"]}, feature="classify")
         assert led["prompt"].count("<") == 4, "the template's own"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import LiteralString
 
 from tests.acting import Caller, refused
+from tests.metering.limits import limit
 from tests.metering.meter import Meter
 
 WRITES: tuple[LiteralString, ...] = (
@@ -108,3 +109,16 @@ def test_what_limits_say_is_in_the_audit_log(meter: Meter) -> None:
         "public.plan_limits",
         "metering.budgets",
     ]
+
+
+def test_idempotency_keys_are_not_kept_without_end(meter: Meter) -> None:
+    """Where nothing limits the action, each key would be a row of whoever likes to write."""
+    ada = meter.world.person("ada")
+    meter.limit(ada, None)
+    limit(meter.world, "usage_keys", burst=2)
+    first = meter.consume(ada, key="a")
+    meter.consume(ada, key="b")
+    with refused("rate_limited", limit="usage_keys"):
+        meter.consume(ada, key="c")
+    assert meter.consume(ada, key="a") == first, "a repetition keeps no other"
+    assert meter.consume(ada)["used"] == 3
