@@ -2,6 +2,61 @@
 
 set lock_timeout = '5s';
 
+create function ai.forget_hashes(user_id uuid, before timestamptz)
+returns integer
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+    v_most constant integer := 20000;
+    v_count integer;
+    v_last timestamptz;
+begin
+    with page as (
+        select r.id, r.created_at, r.key
+        from ai.requests as r
+        where r.user_id = forget_hashes.user_id and r.created_at <= forget_hashes.before and r.outcome <> 'under_way'
+        order by r.created_at desc
+        limit v_most
+    ),
+
+    -- Rows of the last page's last moment come again, and are not written again.
+    forgotten as (
+        update ai.requests as r
+        set key = null
+        from page as p
+        where r.id = p.id and p.key is not null
+        returning 1
+    )
+
+    select min(p.created_at), count(*), (select count(*) from forgotten)
+    into v_last, v_count
+    from page as p;
+    if v_count = v_most and v_last < before then
+        perform jobs.enqueue('ai.forget', jsonb_build_object('user_id', user_id, 'before', v_last));
+    end if;
+    return v_count;
+end
+$$;
+comment on function ai.forget_hashes(uuid, timestamptz) is
+'Hashes of a person''s questions, the newest first; a job does what is left. Every answer that is given again leaves a row, so that there may be more than one transaction has time for.';
+
+create function ai.go_on_forgetting(payload jsonb)
+returns jsonb
+language sql
+volatile
+set search_path = ''
+as $$
+    select jsonb_build_object('requests', ai.forget_hashes(
+        (payload ->> 'user_id')::uuid, (payload ->> 'before')::timestamptz
+    ));
+$$;
+comment on function ai.go_on_forgetting(jsonb) is 'The next page of hashes to forget.';
+
+insert into jobs.kinds (kind, handler, sql_function, max_attempts, description) values
+('ai.forget', 'sql', 'ai.go_on_forgetting', 20, 'Forgets hashes of a person who asked very often.');
+
 create function ai.forget(user_id uuid)
 returns bigint
 language plpgsql
@@ -16,10 +71,12 @@ begin
     set is_stored = false, prompt = null
     where r.user_id = forget.user_id and r.outcome = 'under_way';
     update ai.requests as r
-    set key = null, prompt = null, output = null
-    where r.user_id = forget.user_id and r.outcome <> 'under_way' and (r.key is not null or r.prompt is not null or r.output is not null);
+    set prompt = null, output = null
+    where r.user_id = forget.user_id and r.outcome <> 'under_way' and (r.prompt is not null or r.output is not null);
     delete from ai.answers as a where a.user_id = forget.user_id;
     get diagnostics v_count = row_count;
+    delete from core.idempotency_keys as k where k.user_id = forget.user_id and k.operation = 'ai';
+    perform ai.forget_hashes(user_id, clock_timestamp());
     return v_count;
 end
 $$;

@@ -5,6 +5,7 @@ import json
 from tests.acting import World, refused
 from tests.ai.calls import Edge, answered, follow, logged, project, start, usage
 from tests.ai.test_scopes import organization
+from tests.metering.meter import replaced
 
 SECRET = "Xyzzy, the secret word."
 
@@ -54,6 +55,26 @@ def test_answers_are_forgotten_on_request(world: World, edge: Edge) -> None:
     assert start(bob, "Bob's text.")["output"] == "Bob's answer."
     assert start(ada, SECRET)["state"] == "lead"
     assert usage(ada)["count"] == 1
+
+
+def test_who_asked_very_often_is_forgotten_too(world: World, edge: Edge) -> None:
+    """In pages: one transaction has no time for the rows that a few days of repeated questions leave."""
+    ada, bob = world.person("ada"), world.person("bob")
+    answered(ada, edge, SECRET, key="one")
+    for _ in range(6):
+        assert start(ada, SECRET, key="one")["cached"]
+    answered(bob, edge, "Bob's text.")
+    replaced(world, "ai.forget_hashes(uuid,timestamptz)", "20000", "3")
+    ada.rows("select forget_my_answers()")
+    pages = 1
+    while jobs := world.as_dba("delete from jobs.queue where kind = 'ai.forget' returning payload"):
+        (job,) = jobs
+        world.as_dba("select ai.go_on_forgetting(%s::jsonb)", json.dumps(job["payload"]))
+        pages += 1
+    assert pages == 4, "the last moment of a page is looked at again"
+    kept = world.as_dba("select distinct user_id from ai.requests where key is not null")
+    assert kept == [{"user_id": bob.id}]
+    assert world.as_dba("select from core.idempotency_keys where user_id = %s", ada.id) == []
 
 
 def test_what_is_under_way_is_given_and_not_kept(world: World, edge: Edge) -> None:
