@@ -16,12 +16,15 @@ begin
     with page as (
         select r.id, r.created_at, r.key
         from ai.requests as r
-        where r.user_id = forget_hashes.user_id and r.created_at <= forget_hashes.before and r.outcome <> 'under_way'
+        where
+            r.user_id = forget_hashes.user_id and r.outcome <> 'under_way'
+            and r.created_at <= forget_hashes.before
+            -- Of the moment that the page before ended with: what it left.
+            and (r.created_at < forget_hashes.before or r.key is not null)
         order by r.created_at desc
         limit v_most
     ),
 
-    -- Rows of the last page's last moment come again, and are not written again.
     forgotten as (
         update ai.requests as r
         set key = null
@@ -33,7 +36,7 @@ begin
     select min(p.created_at), count(*), (select count(*) from forgotten)
     into v_last, v_count
     from page as p;
-    if v_count = v_most and v_last < before then
+    if v_count = v_most then
         perform jobs.enqueue('ai.forget', jsonb_build_object('user_id', user_id, 'before', v_last));
     end if;
     return v_count;
