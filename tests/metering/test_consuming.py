@@ -139,17 +139,17 @@ def test_two_hundred_at_once_get_exactly_what_there_is(meter: Meter) -> None:
 
 def test_looking_before_counting_would_be_noticed(meter: Meter) -> None:
     """The same with a limit that is looked at by one statement and used by the next."""
-    looked = "    -- Nearly always the row is there"
     replaced(
         meter.world,
         "metering.consume(uuid, text, bigint)",
-        looked,
+        "    -- Nearly always the row is there",
         "    select u.* into v_used from public.usage as u where u.user_id = consume.user_id;\n"
         "    if v_used.count >= v_limits.hard_limit then\n"
         "        perform metering.refuse(v_limits, v_month, amount, 0);\n"
         "    end if;\n"
         "    v_limits.hard_limit := null;\n"
-        "    perform pg_sleep(0.01);\n" + looked,
+        "    perform pg_sleep(0.01);\n"
+        "    -- Nearly always the row is there",
     )
     assert oversold(meter)["let in"] > 50
 
