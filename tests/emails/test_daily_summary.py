@@ -6,7 +6,14 @@ from datetime import UTC, datetime
 
 import httpx
 
-from tests.edge.conftest import auth, edge_database_url, environment, start_edge, stripe_api_base
+from tests.edge.conftest import (
+    ai_accounts,
+    auth,
+    edge_database_url,
+    environment,
+    start_edge,
+    stripe_api_base,
+)
 from tests.edge.process import EdgeProcess
 from tests.emails.mail_server import MailServer, bodies
 from tests.emails.outbox import send_all
@@ -14,7 +21,7 @@ from tests.identity.summaries import pro, project, task
 from tests.jobs.queueing import Queue
 
 StartEdge = Callable[..., AbstractContextManager[EdgeProcess]]
-__all__ = ["auth", "edge_database_url", "environment", "start_edge", "stripe_api_base"]
+__all__ = ["ai_accounts", "auth", "edge_database_url", "environment", "start_edge", "stripe_api_base"]
 
 
 def summarize(queue: Queue, server: MailServer, slot: datetime) -> str:

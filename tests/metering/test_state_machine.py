@@ -252,6 +252,10 @@ SETTLE = "metering.settle(uuid, bigint, bigint)"
 
 FAULTS: list[tuple[str, str, str, str]] = [
     ("holds do not count", OCCUPY, "u.count + u.held + excluded.count", "u.count + excluded.count"),
+    (
+        "counting forgets holds", "metering.consume(uuid, text, bigint)",
+        "u.count + u.held + consume.amount", "u.count + consume.amount",
+    ),
     ("costs are lost", SETTLE, "u.cost_micros + settle.cost_micros", "u.cost_micros"),
     (
         "what expired stays", OCCUPY,

@@ -15,13 +15,13 @@ import pytest
 from scripts.stack.errors import StackError
 from scripts.stack.health import accepts_logins
 from scripts.stack.pooler import Pooler, find_pooler
-from tests.edge.conftest import auth, environment, log, stripe_api_base
+from tests.edge.conftest import ai_accounts, auth, environment, log, stripe_api_base
 from tests.edge.process import free_port
 from tests.jobs.queueing import Queue
 from tests.worker.conftest import queue, scheduled_queue
 from tests.worker.process import PATIENCE, eventually
 
-__all__ = ["auth", "environment", "log", "queue", "scheduled_queue", "stripe_api_base"]
+__all__ = ["ai_accounts", "auth", "environment", "log", "queue", "scheduled_queue", "stripe_api_base"]
 
 SERVERS = 2
 """Connections to Postgres that all clients share: fewer than any of them asks for."""
