@@ -156,14 +156,19 @@ begin
     );
     perform core.valid(month is not null, 'month', 'given');
     perform core.valid(cost_micros is not null, 'cost_micros', 'given');
-    perform core.valid(cost_micros between 0 and 1000000000000, 'cost_micros', 'from 0 to 1000000000000');
+    perform core.valid(abs(cost_micros) <= 1000000000000, 'cost_micros', 'at most 1000000000000');
 
-    insert into public.usage as u (user_id, action, month, cost_micros)
-    values (user_id, action, month, cost_micros)
-    on conflict on constraint usage_pkey do update
-    set cost_micros = u.cost_micros + excluded.cost_micros;
+    update public.usage as u
+    set cost_micros = u.cost_micros + record_cost.cost_micros
+    where u.user_id = record_cost.user_id and u.action = record_cost.action and u.month = record_cost.month;
+    if not found then
+        insert into public.usage as u (user_id, action, month, cost_micros)
+        values (user_id, action, month, cost_micros)
+        on conflict on constraint usage_pkey do update
+        set cost_micros = u.cost_micros + excluded.cost_micros;
+    end if;
     perform metering.spend(action, month, cost_micros, 0);
 end
 $$;
 comment on function metering.record_cost(uuid, text, date, bigint) is
-'Money that was spent although no hold covers it any more. Always kept, also above every limit.';
+'Money that was spent although no hold covers it any more. Always kept, also above every limit. Negative where too much was assumed.';

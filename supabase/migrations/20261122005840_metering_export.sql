@@ -54,6 +54,18 @@ begin
     if document is null then
         perform core.fail('not_found', 'There is no such project among yours.', '{"field": "project_id"}');
     end if;
+    -- A repetition is for an answer that got lost, not for what the project became since.
+    if exists (
+        select from core.idempotency_keys as k
+        where
+            k.user_id = (select auth.uid()) and k.operation = 'export_project'
+            and k.key = export.idempotency_key and k.created_at < now() - interval '10 minutes'
+    ) then
+        perform core.fail(
+            'conflict', 'The export of this key was more than ten minutes ago. Use a new key.',
+            jsonb_build_object('idempotency_key', idempotency_key)
+        );
+    end if;
     perform metering.limit_rate('export');
     return document || jsonb_build_object('usage', metering.consume_once(
         'export_project', jsonb_build_object('project_id', project_id), 'export', 1, idempotency_key
@@ -70,4 +82,4 @@ volatile
 set search_path = ''
 return metering.export(project_id, metering.project_document(project_id), idempotency_key);
 comment on function public.export_project(uuid, text) is
-'Take a project with its first 10,000 tasks along. Counts as one export; the same idempotency key exports the same project again and counts once.';
+'Take a project with its first 10,000 tasks along. Counts as one export; within ten minutes the same idempotency key exports the same project again and counts once.';

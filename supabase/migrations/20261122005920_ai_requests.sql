@@ -63,12 +63,13 @@ comment on column ai.requests.input_bound is 'No more tokens than this can have 
 comment on column ai.requests.is_stored is 'False once its person asked to forget: then the answer is given and not kept.';
 comment on column ai.requests.is_assumed is 'The provider did not say what it counted, or nothing that can be: the worst case stands in.';
 comment on column ai.requests.lost_cost_micros is
-'Of attempts whose answer never came: what they cost at worst. The person does not pay it, the installation''s budget does.';
+'Of attempts whose answer never came: what they cost at worst. Money that is booked, and no call that counts.';
 
 create unique index one_flight_of_a_key on ai.requests (key) where outcome = 'under_way';
 create index requests_of_a_person on ai.requests (user_id, created_at desc);
 create index requests_by_time on ai.requests (created_at desc);
 create index requests_under_way on ai.requests (lease_until) where outcome = 'under_way';
+create index requests_given_again on ai.requests (created_at) where outcome in ('hit', 'followed');
 create index requests_with_text on ai.requests (created_at) where prompt is not null or output is not null;
 
 create table ai.answers (

@@ -24,12 +24,12 @@ begin
         lost_cost_micros = v_request.worst_cost_micros
     where r.id = v_request.id;
     perform ai.release(v_request.reservation_id);
-    perform metering.spend('ai', v_request.month, v_request.worst_cost_micros, 0);
+    perform ai.spent(v_request, v_request.worst_cost_micros);
     return true;
 end
 $$;
 comment on function ai.abandon(uuid) is
-'Ends the flight of an edge that died. The person pays nothing; what the provider may have charged counts against the installation''s budget.';
+'Ends the flight of an edge that died. It is no call that counts; what the provider may have charged is booked at worst.';
 
 create function ai.release(reservation_id uuid)
 returns void

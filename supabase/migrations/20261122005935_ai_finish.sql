@@ -66,13 +66,13 @@ begin
         cached_input_tokens = bill.cached_input_tokens, cache_write_tokens = bill.cache_write_tokens,
         output_tokens = bill.output_tokens, cost_micros = bill.cost_micros, lost_cost_micros = v_lost
     where r.id = request.id;
-    perform metering.spend(
-        'ai', request.month, bill.cost_micros + v_lost - request.lost_cost_micros, 0
+    perform metering.record_cost(
+        request.user_id, 'ai', request.month, bill.cost_micros + v_lost - request.lost_cost_micros
     );
 end
 $$;
 comment on function ai.correct(ai.requests, ai.bill, integer) is
-'Whoever was taken for dead comes back with the real cost: it replaces the assumed one. Still nobody but the installation pays it.';
+'Whoever was taken for dead comes back with the real cost: it replaces the assumed one. Still it is no call of theirs that counts.';
 
 create function ai.remember(request ai.requests, output text, is_cut boolean)
 returns void
@@ -159,7 +159,7 @@ begin
     perform core.valid(output <> '', 'output', 'not empty');
     perform core.valid(is_cut is not null, 'is_cut', 'given');
     perform core.valid(lost is not null, 'lost', 'given');
-    perform core.valid(lost between 0 and 10, 'lost', 'from 0 to 10');
+    perform core.valid(lost between 0 and 3, 'lost', 'from 0 to 3');
     v_bill := ai.bill_of(v_request, tokens, true);
 
     if v_request.outcome = 'under_way' then
@@ -174,7 +174,9 @@ begin
         where r.id = v_request.id;
         perform ai.remember(v_request, output, is_cut);
         v_status := ai.settle(v_request, v_bill);
-        perform metering.spend('ai', v_request.month, lost * v_request.worst_cost_micros, 0);
+        if lost > 0 then
+            v_status := ai.spent(v_request, lost * v_request.worst_cost_micros);
+        end if;
     else
         perform ai.correct(v_request, v_bill, lost);
         v_status := ai.spent(v_request, 0);
@@ -186,7 +188,7 @@ begin
 end
 $$;
 comment on function edge.finish_completion(uuid, text, boolean, jsonb, integer, bigint) is
-'The provider answered: counted, paid, remembered, logged in one commit. Attempts that were lost before count at worst against the installation''s budget. Repeating it changes nothing; of a call that was taken for dead only the cost is set right.
+'The provider answered: counted, paid, remembered, logged in one commit. Attempts that were lost before cost what they cost at worst. Repeating it changes nothing; of a call that was taken for dead only the cost is set right.
 Definer because all of it is closed to the edge''s role.';
 
 create function edge.fail_completion(
@@ -209,7 +211,7 @@ declare
 begin
     perform core.valid(reason is not null, 'reason', 'given');
     perform core.valid(lost is not null, 'lost', 'given');
-    perform core.valid(lost between 0 and 10, 'lost', 'from 0 to 10');
+    perform core.valid(lost between 0 and 3, 'lost', 'from 0 to 3');
     perform core.valid(is_declined is not null, 'is_declined', 'given');
     if tokens is not null then
         v_bill := ai.bill_of(v_request, tokens, false);
@@ -229,8 +231,7 @@ begin
             key = case when r.is_stored then r.key end, prompt = case when r.is_stored then r.prompt end
         where r.id = v_request.id;
         perform ai.release(v_request.reservation_id);
-        perform ai.spent(v_request, v_bill.cost_micros);
-        perform metering.spend('ai', v_request.month, lost * v_request.worst_cost_micros, 0);
+        perform ai.spent(v_request, v_bill.cost_micros + lost * v_request.worst_cost_micros);
     else
         perform ai.correct(v_request, v_bill, lost);
     end if;

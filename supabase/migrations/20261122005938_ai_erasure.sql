@@ -123,6 +123,8 @@ begin
     else
         update ai.requests as r set is_stored = false, prompt = null
         where r.scope = 'organization:' || new.id and r.outcome = 'under_way';
+        update ai.requests as r set prompt = null, output = null
+        where r.scope = 'organization:' || new.id and (r.prompt is not null or r.output is not null);
         delete from ai.answers as a where a.scope = 'organization:' || new.id;
     end if;
     return null;

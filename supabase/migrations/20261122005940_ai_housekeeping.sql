@@ -41,11 +41,18 @@ begin
     get diagnostics v_texts = row_count;
 
     delete from ai.requests as r
-    where r.id = any (array(
-        select o.id from ai.requests as o
-        where o.created_at < now() - interval '400 days' and o.outcome <> 'under_way'
-        limit 50000
-    ));
+    where r.id = any (
+        array(
+            select o.id from ai.requests as o
+            where o.created_at < now() - interval '400 days' and o.outcome <> 'under_way'
+            limit 50000
+        )
+        || array(
+            select g.id from ai.requests as g
+            where g.created_at < now() - interval '30 days' and g.outcome in ('hit', 'followed')
+            limit 50000
+        )
+    );
     get diagnostics v_requests = row_count;
     if v_id is not null then
         v_abandoned := ai.abandon(v_id)::integer;
@@ -56,7 +63,7 @@ begin
 end
 $$;
 comment on function ai.tidy(jsonb) is
-'Ends what its edge left behind, deletes answers that expired, texts after 30 days and the log after 400.';
+'Ends what its edge left behind, deletes answers that expired, texts and what cost nothing after 30 days, and the log after 400.';
 
 insert into jobs.kinds (kind, handler, sql_function, max_attempts, description) values
 ('ai.tidy', 'sql', 'ai.tidy', 5, 'Ends AI calls whose edge died, deletes what was kept long enough.');

@@ -2,6 +2,9 @@
 
 from typing import Any
 
+import psycopg
+import pytest
+
 from tests.acting import World, refused
 from tests.ai.calls import Edge, answered, logged, pro, spending, start, usage
 
@@ -118,14 +121,31 @@ def test_a_failed_call_costs_nothing(world: World, edge: Edge) -> None:
     ]
 
 
-def test_lost_attempts_are_the_installations_risk(world: World, edge: Edge) -> None:
+def test_lost_attempts_cost_their_worst_and_count_for_nothing(world: World, edge: Edge) -> None:
     ada = world.person("ada")
     edge.finish(start(ada)["request_id"], lost=1)
-    assert usage(ada)["cost_micros"] == 300
-    assert spending(world) == (300 + worst(world), 0)
+    first = 300 + worst(world)
+    assert (usage(ada)["cost_micros"], spending(world)) == (first, (first, 0))
     edge.fail(start(ada, "Another text.")["request_id"], "timeout", lost=2)
-    assert usage(ada)["cost_micros"] == 300
-    assert logged(world, "lost_cost_micros")[1] == {"lost_cost_micros": 2 * worst(world)}
+    assert usage(ada)["count"] == 1
+    lost = logged(world, "lost_cost_micros")[1]["lost_cost_micros"]
+    assert (usage(ada)["cost_micros"], spending(world)) == (first + lost, (first + lost, 0))
+
+
+def test_nobody_spends_the_budget_of_all_while_a_provider_loses_answers(world: World, edge: Edge) -> None:
+    ada, bob = world.person("ada"), world.person("bob")
+    world.as_dba("update plan_limits set cost_limit_micros = 100000 where (plan, action) = ('free', 'ai')")
+    for number in range(100):
+        try:
+            led = start(ada, f"Text number {number}.")
+        except psycopg.Error as error:
+            assert error.diag.message_primary == "quota_exceeded"
+            break
+        edge.fail(led["request_id"], "unreachable", lost=2)
+    else:
+        pytest.fail("she goes on for ever")
+    assert usage(ada)["count"] == 0
+    assert start(bob)["state"] == "lead"
 
 
 def test_who_is_declined_pays_for_the_tokens_but_no_call(world: World, edge: Edge) -> None:

@@ -72,7 +72,7 @@ def test_a_flight_whose_edge_died_is_taken_over(world: World, edge: Edge) -> Non
     lost = logged(world, "lost_cost_micros")[0]["lost_cost_micros"]
     assert spending(world) == (lost, 0)
     edge.finish(start(ada)["request_id"])
-    assert usage(ada) == {"count": 1, "held": 0, "cost_micros": 300, "held_cost_micros": 0}
+    assert usage(ada) == {"count": 1, "held": 0, "cost_micros": lost + 300, "held_cost_micros": 0}
     assert spending(world) == (lost + 300, 0)
 
 
@@ -89,7 +89,7 @@ def test_an_edge_that_was_taken_for_dead_changes_nothing_but_the_cost(world: Wor
     edge.finish(led["request_id"], "The answer.")
     edge.finish(zombie["request_id"], "A late answer.")
     assert start(ada)["output"] == "The answer."
-    assert usage(ada) == {"count": 1, "held": 0, "cost_micros": 300, "held_cost_micros": 0}
+    assert usage(ada) == {"count": 1, "held": 0, "cost_micros": 600, "held_cost_micros": 0}
     assert spending(world) == (600, 0)
     assert logged(world, "outcome", "cost_micros", "lost_cost_micros")[0] == {
         "outcome": "abandoned", "cost_micros": 300, "lost_cost_micros": 0,

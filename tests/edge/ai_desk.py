@@ -102,12 +102,11 @@ class Desk:
             """
         )
         requests = self.requests()
-        own = sum(r["cost_micros"] for r in requests if r["reason"] != "came_back")
         everything = sum(r["cost_micros"] + r["lost_cost_micros"] for r in requests)
         wanted = {
             "under_way": 0, "holds": 0, "held": 0, "held_cost": 0, "budget_held": 0,
             "counted": before + sum(r["outcome"] == "answered" for r in requests),
-            "users_spent": own,
+            "users_spent": everything,
             "budget_spent": everything,
         }  # fmt: skip
         wrong = [name for name, value in wanted.items() if books[name] != value]

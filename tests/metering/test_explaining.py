@@ -102,6 +102,9 @@ def test_an_export_has_the_project_and_its_tasks_and_counts_once_a_key(meter: Me
     with refused("quota_exceeded", used=3):
         export(ada, plans)
     assert export(ada, plans, "k")["project"]["id"] == str(plans), "also when nothing is left"
+    meter.world.as_dba("update core.idempotency_keys set created_at = created_at - interval '11 minutes'")
+    with refused("conflict", idempotency_key="k"):
+        export(ada, plans, "k")
 
 
 def test_what_one_cannot_see_one_cannot_export_and_does_not_pay_for(meter: Meter, ada: Person) -> None:
