@@ -2,6 +2,15 @@
 
 set lock_timeout = '5s';
 
+create function metering.least_cost(limits metering.limits)
+returns bigint
+language sql
+immutable
+set search_path = ''
+return greatest(limits.least_cost_micros, case when limits.cost_limit_micros is null then 0 else 1 end);
+comment on function metering.least_cost(metering.limits) is
+'What one more costs at least, in micros. Where costs are limited, one more costs something.';
+
 create function metering.obstacle(limits metering.limits, used public.usage)
 returns text
 language sql
@@ -12,12 +21,12 @@ as $$
         when limits.is_included is not true then 'not_in_plan'
         else metering.objection(
             limits.hard_limit, limits.cost_limit_micros, metering.without_expired(used),
-            1, case when limits.cost_limit_micros is null then 0 else 1 end
+            1, metering.least_cost(limits)
         )
     end;
 $$;
 comment on function metering.obstacle(metering.limits, public.usage) is
-'What stands in the way of one more; null if nothing. Where costs are limited, one more costs something.';
+'What stands in the way of one more; null if nothing. Of calls that differ in cost, the cheapest.';
 
 create function metering.allows(action text)
 returns boolean

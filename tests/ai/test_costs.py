@@ -100,6 +100,23 @@ def test_no_more_money_than_the_installation_has(world: World, edge: Edge) -> No
     assert usage(bob)["held"] == 0
 
 
+def test_who_asks_why_is_told_of_a_budget_that_no_call_fits_into(world: World) -> None:
+    ada = world.person("ada")
+
+    def reason() -> object:
+        return ada.row("select explain_access('ai') ->> 'reason' as r")["r"]
+
+    world.as_dba("update ai.features set enabled = feature = 'summarize'")
+    start(ada)
+    (hold,) = logged(world, "worst_cost_micros")
+    world.as_dba("update metering.budgets set cost_limit_micros = %s", 2 * hold["worst_cost_micros"])
+    assert reason() is None
+    world.as_dba("update ai.models set output_micros = 3 * output_micros")
+    assert reason() == "budget"
+    with refused("provider_unavailable", reason="budget"):
+        start(ada, "Another text.")
+
+
 def test_a_plan_without_ai_has_no_answers_either(world: World, edge: Edge) -> None:
     ada = world.person("ada")
     answered(ada, edge)
