@@ -104,7 +104,7 @@ begin
         'provider_unavailable',
         format(
             'The product''s budget for this action does not allow this call until %s.',
-            to_char(metering.resets_at(month) at time zone 'UTC', 'YYYY-MM-DD HH24:MI "UTC"')
+            metering.until(month)
         ),
         jsonb_build_object(
             'action', action, 'scope', 'installation', 'reason', 'budget', 'resets_at', metering.resets_at(month)

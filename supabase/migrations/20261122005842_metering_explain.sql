@@ -61,7 +61,7 @@ begin
 
     return jsonb_build_object(
         'action', action,
-        'action_name', v_limits.action_name,
+        'name', v_limits.action_name,
         'allowed', v_reason is null,
         'reason', v_reason,
         'plan', v_limits.plan,
