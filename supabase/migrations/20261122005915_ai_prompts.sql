@@ -54,7 +54,7 @@ as $$
     select string_agg(
         case when p.part[1] is null then p.part[2] else ai.value_of(input, p.part[1]) end, '' order by p.place
     )
-    from regexp_matches(template, '\{([a-z_]+)\}|([^{]+|\{)', 'g') with ordinality as p (part, place);
+    from regexp_matches(template, '\{([A-Za-z_][A-Za-z0-9_]*)\}|([^{]+|\{)', 'g') with ordinality as p (part, place);
 $$;
 comment on function ai.rendered(text, jsonb) is
 'The template with the members of the input in their places. One pass: braces in what people wrote are text.';

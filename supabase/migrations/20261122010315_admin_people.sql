@@ -12,9 +12,6 @@ create type public.admin_person as (
 );
 comment on type public.admin_person is 'A person as admins find them; the plan is the best of their own and their organizations''.';
 
--- Beginnings of addresses are looked up by it, whatever the database's collation.
-create index profiles_email_beginnings on public.profiles (email text_pattern_ops);
-
 create function admin.people(email text)
 returns setof public.admin_person
 language plpgsql
