@@ -50,6 +50,7 @@ class Limits(msgspec.Struct, frozen=True):
     """Where the user stands this month."""
 
     action: str
+    name: str
     plan: str | None
     month: str
     used: int

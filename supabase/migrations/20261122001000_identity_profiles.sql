@@ -32,7 +32,8 @@ comment on column public.profiles.email is 'Kept in step with auth.users; null f
 comment on column public.profiles.role is 'Rights inside the product. Decisions read this column, never the claim in a token.';
 comment on column public.profiles.subscription_tier is 'Follows the live subscription of the user, in the same transaction.';
 
-create index profiles_email on public.profiles (email);
+-- For whole addresses and for beginnings, whatever the database's collation.
+create index profiles_email on public.profiles (email text_pattern_ops);
 
 -- The second wall behind grants and policy: not even a wrong grant lets a client
 -- change who it is, what it may do or what it has paid for.

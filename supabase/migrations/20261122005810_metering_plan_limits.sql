@@ -6,13 +6,17 @@ create table metering.actions (
     action text constraint actions_pkey primary key,
     name text not null,
     description text not null,
+    least_cost_micros bigint not null default 0,
     created_at timestamptz not null default now(),
     constraint action_is_snake_case check (action ~ '^[a-z][a-z0-9_]*$' and char_length(action) <= 50),
-    constraint name_is_one_line check (core.is_one_line(name, 200))
+    constraint name_is_one_line check (core.is_one_line(name, 200)),
+    constraint least_cost_is_not_negative check (least_cost_micros >= 0)
 );
 comment on table metering.actions is
 'What is metered. An action is declared once, so that a misspelt one is refused instead of counted apart.';
 comment on column metering.actions.name is 'What mails and screens call it.';
+comment on column metering.actions.least_cost_micros is
+'What is held at least for one, in millionths of a US dollar: whether one more is allowed is told by it. Nothing is decided by it.';
 
 create table public.plan_limits (
     plan text not null constraint plan_limits_plan_fkey references public.plans (plan),

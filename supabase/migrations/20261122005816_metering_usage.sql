@@ -70,6 +70,7 @@ comment on column public.usage.warned_at is 'When the person was told of the sof
 
 create type public.usage_status as (
     action text,
+    name text,
     plan text,
     month date,
     used bigint,

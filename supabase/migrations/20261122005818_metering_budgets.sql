@@ -101,8 +101,14 @@ begin
     end loop;
 
     perform core.fail(
-        'provider_unavailable', 'This month''s budget is spent. Try again when it resets.',
-        jsonb_build_object('scope', 'installation', 'resets_at', metering.resets_at(month))
+        'provider_unavailable',
+        format(
+            'The product''s budget for this action does not allow this call until %s.',
+            metering.until(month)
+        ),
+        jsonb_build_object(
+            'action', action, 'scope', 'installation', 'reason', 'budget', 'resets_at', metering.resets_at(month)
+        )
     );
 end
 $$;

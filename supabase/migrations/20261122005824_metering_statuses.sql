@@ -55,6 +55,7 @@ begin
         used := metering.without_expired(used);
     end if;
     v_status.action := limits.action;
+    v_status.name := limits.action_name;
     v_status.plan := limits.plan;
     v_status.month := month;
     v_status.used := coalesce(used.count, 0);

@@ -65,6 +65,7 @@ begin
     if not found then
         -- The person is gone meanwhile, what they used is not.
         v_limits.action := v_held.action;
+        select a.name into v_limits.action_name from metering.actions as a where a.action = v_held.action;
     end if;
 
     if v_held.status = 'settled' then

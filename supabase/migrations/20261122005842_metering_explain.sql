@@ -2,6 +2,33 @@
 
 set lock_timeout = '5s';
 
+create function metering.budget_allows(action text, month date, cost_micros bigint)
+returns boolean
+language sql
+stable
+set search_path = ''
+as $$
+    select
+        cost_micros = 0 and b.action is null
+        or coalesce(
+            b.cost_limit_micros >= greatest(budget_allows.cost_micros, 1)
+            + coalesce(s.cost_micros + s.held_cost_micros, 0) - (
+                select coalesce(sum(r.cost_micros), 0)
+                from metering.reservations as r
+                where
+                    r.status = 'held' and r.expires_at <= clock_timestamp()
+                    and r.action = budget_allows.action and r.month = budget_allows.month
+            ),
+            false
+        )
+    from metering.actions as a
+    left join metering.budgets as b on a.action = b.action
+    left join metering.spending as s on a.action = s.action and s.month = budget_allows.month
+    where a.action = budget_allows.action;
+$$;
+comment on function metering.budget_allows(text, date, bigint) is
+'Whether a call of this cost would fit into the installation''s budget; what has a budget costs something. What expired holds nothing, as in metering.hold_budget.';
+
 create function metering.explain_access(action text)
 returns jsonb
 language plpgsql
@@ -25,11 +52,16 @@ begin
     v_used := metering.without_expired(v_used);
     v_status := metering.status_of(v_limits, v_used, v_month);
     v_reason := coalesce(
-        metering.obstacle(v_limits, v_used), case when (v_rate ->> 'available')::numeric < 1 then 'rate_limited' end
+        metering.obstacle(v_limits, v_used),
+        case
+            when not metering.budget_allows(action, v_month, metering.least_cost(v_limits)) then 'budget'
+            when (v_rate ->> 'available')::numeric < 1 then 'rate_limited'
+        end
     );
 
     return jsonb_build_object(
         'action', action,
+        'name', v_limits.action_name,
         'allowed', v_reason is null,
         'reason', v_reason,
         'plan', v_limits.plan,
@@ -70,9 +102,7 @@ begin
         'rate_limit', v_rate,
         'upgrade', case
             when v_reason in ('not_in_plan', 'hard_limit', 'cost_limit')
-                then metering.upgrade_for(
-                    v_limits, v_used, 1, case when v_limits.cost_limit_micros is null then 0 else 1 end
-                )
+                then metering.upgrade_for(v_limits, v_used, 1, metering.least_cost(v_limits))
         end,
         'resets_at', v_status.resets_at
     );

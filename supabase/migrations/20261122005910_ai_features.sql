@@ -3,6 +3,66 @@
 
 set lock_timeout = '5s';
 
+create function ai.requires(input_schema jsonb, name text)
+returns boolean
+language plpgsql
+immutable
+set search_path = ''
+as $$
+declare
+    v_word text;
+begin
+    if input_schema -> 'required' @> to_jsonb(name) then
+        return true;
+    end if;
+    foreach v_word in array array['oneOf', 'anyOf'] loop
+        if jsonb_typeof(input_schema -> v_word) = 'array' and not exists (
+            select from jsonb_array_elements(input_schema -> v_word) as b (branch)
+            where
+                not ai.requires(b.branch, name)
+                and (name <> 'text' or not ai.requires(b.branch, 'project_id'))
+        ) then
+            return true;
+        end if;
+    end loop;
+    return name = 'text' and ai.requires(input_schema, 'project_id');
+end
+$$;
+comment on function ai.requires(jsonb, text) is
+'Whether every input that fits this JSON Schema has the member: it is required, or by each of the alternatives. A project gives `text`.';
+
+create function ai.is_template(template text, input_schema jsonb)
+returns boolean
+language plpgsql
+immutable
+set search_path = ''
+as $$
+declare
+    v_members constant jsonb := coalesce(input_schema -> 'properties', '{}');
+    v_name text;
+begin
+    for v_name in
+        select m.part[1]
+        from regexp_matches(template, '\{([[:alnum:]_. -]*)\}', 'g') as m (part)
+    loop
+        perform core.valid(
+            v_name ~ '^[A-Za-z_][A-Za-z0-9_]*$', 'template',
+            format('without {%s}: a name has letters, digits and _ only', v_name)
+        );
+        perform core.valid(
+            v_members ? v_name or (v_name = 'text' and v_members ? 'project_id'), 'template', format('without {%s}, which is no member of input_schema', v_name)
+        );
+        perform core.valid(
+            ai.requires(input_schema, v_name), 'template',
+            format('without {%s}, which input_schema does not require', v_name)
+        );
+    end loop;
+    return true;
+end
+$$;
+comment on function ai.is_template(text, jsonb) is
+'The rule of ai.features: each `{name}` is a member that every input has. Otherwise calls would be refused, or braces sent to the model, one after the other.';
+
 create table ai.features (
     feature text constraint features_pkey primary key,
     description text not null,
@@ -33,7 +93,10 @@ create table ai.features (
     constraint cost_ceiling_is_positive check (cost_ceiling_micros > 0),
     constraint cache_scope_is_known check (cache_scope in ('user', 'tenant', 'installation')),
     constraint cache_age_is_bounded check (cache_for between interval '0' and interval '90 days'),
-    constraint input_is_an_object check (input_schema ->> 'type' = 'object')
+    constraint input_is_an_object check (
+        core.valid(coalesce(input_schema ->> 'type', '') = 'object', 'input_schema', 'the JSON Schema of an object')
+    ),
+    constraint template_names_what_every_input_has check (ai.is_template(template, input_schema))
 );
 comment on table ai.features is 'Each thing that a model is asked for: one row is all that it takes. Audited.';
 comment on column ai.features.instructions is 'The system prompt. Nothing that a client sent ever becomes a part of it.';

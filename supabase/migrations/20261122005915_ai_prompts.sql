@@ -79,7 +79,7 @@ as $$
             else ai.enclosed(ai.value_of(input, p.part[1]), template)
         end, '' order by p.place
     )
-    from regexp_matches(template, '\{([a-z_]+)\}|([^{]+|\{)', 'g') with ordinality as p (part, place);
+    from regexp_matches(template, '\{([A-Za-z_][A-Za-z0-9_]*)\}|([^{]+|\{)', 'g') with ordinality as p (part, place);
 $$;
 comment on function ai.rendered(text, jsonb) is
 'The template with the members of the input in their places. One pass: braces in what people wrote are text, and so are the template''s own tags.';

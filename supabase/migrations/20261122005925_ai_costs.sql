@@ -26,6 +26,44 @@ return ceil(
 )::bigint;
 comment on function ai.worst_cost(ai.models, bigint, bigint) is 'In millionths of a US dollar: so many tokens in and out at the dearest rate.';
 
+create function ai.keep_least_cost()
+returns trigger
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+    v_least bigint;
+begin
+    -- As ai.prepared bounds a call, with an empty prompt.
+    select coalesce(min(ai.worst_cost(
+        m, octet_length(f.instructions) + 500, (f.parameters ->> 'max_tokens')::bigint
+    )), 0) into v_least
+    from ai.features as f
+    inner join ai.models as m on f.provider = m.provider and f.model = m.model
+    where f.enabled;
+    update metering.actions as a
+    set least_cost_micros = v_least
+    where a.action = 'ai' and a.least_cost_micros <> v_least;
+    return null;
+end
+$$;
+comment on function ai.keep_least_cost() is
+'Keeps what the cheapest feature holds at least, so that explain_access does not promise a call for which no money is left.';
+
+create trigger _300_keep_least_cost
+after insert or update or delete on ai.features
+for each statement
+execute function ai.keep_least_cost();
+
+create trigger _300_keep_least_cost
+after update on ai.models
+for each statement
+execute function ai.keep_least_cost();
+
+-- The features are there already.
+update ai.features set enabled = enabled;
+
 create function ai.count_of(tokens jsonb, name text)
 returns numeric
 language sql

@@ -59,7 +59,8 @@ create function admin.set_limit(
     soft_limit bigint,
     cost_limit_micros bigint,
     reason text,
-    expires_at timestamptz
+    expires_at timestamptz,
+    unlimited text[]
 )
 returns public.usage_status
 language plpgsql
@@ -68,19 +69,50 @@ security definer
 set search_path = ''
 as $$
 declare
-    v_admin public.profiles := identity.lock_profile();
+    v_admin public.profiles := admin.require_admin();
+    v_said text[] := array_remove(array[
+        case when hard_limit is not null then 'hard_limit' end,
+        case when soft_limit is not null then 'soft_limit' end,
+        case when cost_limit_micros is not null then 'cost_limit_micros' end
+    ], null);
+    v_now metering.limits;
 begin
-    perform admin.require_admin();
     perform core.valid(user_id is not null, 'user_id', 'given');
     perform core.valid(action is not null, 'action', 'given');
     perform core.valid(reason is not null, 'reason', 'given');
     perform core.valid(expires_at > now(), 'expires_at', 'in the future');
+    perform core.valid(unlimited is not null, 'unlimited', 'given');
+    perform core.valid(
+        unlimited <@ array['hard_limit', 'soft_limit', 'cost_limit_micros'], 'unlimited',
+        'names among hard_limit, soft_limit, cost_limit_micros'
+    );
+    perform core.valid(not unlimited && v_said, 'unlimited', 'about limits that are not given a number as well');
 
-    perform from public.profiles as p where p.id = set_limit.user_id and p.deleted_at is null for share;
-    if not found then
+    -- What is not said stays as the admin before left it, so admins go one after the other.
+    perform
+    from public.profiles as p
+    where p.id in (v_admin.id, set_limit.user_id)
+    order by p.id
+    for no key update;
+    perform admin.require_admin();
+    if not exists (
+        select from public.profiles as p where p.id = set_limit.user_id and p.deleted_at is null
+    ) then
         perform core.fail('not_found', 'There is no such person.');
     end if;
-    perform metering.limits_of(user_id, action);
+    v_now := metering.limits_of(user_id, action);
+    perform core.valid(
+        v_now.is_override or cardinality(v_said || unlimited) > 0, 'hard_limit', 'given, or another limit'
+    );
+    hard_limit := case when not 'hard_limit' = any (unlimited) then coalesce(hard_limit, v_now.hard_limit) end;
+    soft_limit := case
+        when 'soft_limit' = any (unlimited) then null
+        -- Lowered with a hard limit that would be below it.
+        else coalesce(soft_limit, case when v_now.soft_limit is not null then least(v_now.soft_limit, hard_limit) end)
+    end;
+    cost_limit_micros := case
+        when not 'cost_limit_micros' = any (unlimited) then coalesce(cost_limit_micros, v_now.cost_limit_micros)
+    end;
 
     insert into metering.overrides as o
     (user_id, action, soft_limit, hard_limit, cost_limit_micros, reason, expires_at, set_by)
@@ -94,25 +126,28 @@ begin
     return metering.status(user_id, action);
 end
 $$;
-comment on function admin.set_limit(uuid, text, bigint, bigint, bigint, text, timestamptz) is
+comment on function admin.set_limit(uuid, text, bigint, bigint, bigint, text, timestamptz, text []) is
 'Overrides a plan on behalf of an admin. Definer because nobody else may write overrides.';
 
 create function public.admin_set_limit(
     user_id uuid,
     action text,
-    hard_limit bigint,
-    soft_limit bigint,
-    cost_limit_micros bigint,
-    reason text,
-    expires_at timestamptz default null
+    hard_limit bigint default null,
+    soft_limit bigint default null,
+    cost_limit_micros bigint default null,
+    reason text default null,
+    expires_at timestamptz default null,
+    unlimited text [] default '{}'
 )
 returns public.usage_status
 language sql
 volatile
 set search_path = ''
-return admin.set_limit(user_id, action, hard_limit, soft_limit, cost_limit_micros, reason, expires_at);
-comment on function public.admin_set_limit(uuid, text, bigint, bigint, bigint, text, timestamptz) is
-'Admins: replace what a person''s plan says about an action, at once and until it expires (null: until it is cleared). All three limits have to be said; null is unlimited. Returns where the person stands.';
+return admin.set_limit(
+    user_id, action, hard_limit, soft_limit, cost_limit_micros, reason, expires_at, unlimited
+);
+comment on function public.admin_set_limit(uuid, text, bigint, bigint, bigint, text, timestamptz, text []) is
+'Admins: replace what a person''s plan says about an action, at once and until it expires (null: until it is cleared), for a reason. A limit that is left out stays what it is now, by the override or else the plan; `unlimited` names those that end: hard_limit, soft_limit, cost_limit_micros. Returns where the person stands.';
 
 create function admin.clear_limit(user_id uuid, action text, reason text)
 returns public.usage_status
@@ -152,6 +187,69 @@ return admin.clear_limit(user_id, action, reason);
 comment on function public.admin_clear_limit(uuid, text, text) is
 'Admins: end an override at once, so that the plan counts again. Returns where the person stands.';
 
+create type public.admin_budget as (
+    action text,
+    name text,
+    cost_limit_micros bigint,
+    cost_micros bigint,
+    held_cost_micros bigint,
+    month date,
+    resets_at timestamptz,
+    reason text
+);
+comment on type public.admin_budget is
+'What all people together may cost this month and do, in millionths of a US dollar. No limit (null): nothing may be spent.';
+
+create view admin.all_budgets with (security_invoker = true) as
+select
+    a.action,
+    a.name,
+    b.cost_limit_micros,
+    coalesce(s.cost_micros, 0) as cost_micros,
+    coalesce(s.held_cost_micros, 0) as held_cost_micros,
+    m.month,
+    metering.resets_at(m.month) as resets_at,
+    b.reason
+from metering.actions as a
+cross join lateral (values (metering.month_of(now()))) as m (month)
+left join metering.budgets as b on a.action = b.action
+left join metering.spending as s on a.action = s.action and m.month = s.month
+where b.action is not null or s.action is not null;
+comment on view admin.all_budgets is
+'Of what has a budget, or cost something this month.';
+
+create function admin.budgets()
+returns setof public.admin_budget
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+begin
+    perform admin.require_admin();
+    return query
+    select
+        b.action, b.name, b.cost_limit_micros, b.cost_micros, b.held_cost_micros, b.month, b.resets_at, b.reason
+    from admin.all_budgets as b
+    order by b.action;
+end
+$$;
+comment on function admin.budgets() is
+'Budgets and what is spent of them. Definer because nobody else may read them; checks that the caller is an admin.';
+
+create function public.admin_budgets()
+returns setof public.admin_budget
+language sql
+stable
+set search_path = ''
+begin atomic
+    select
+        b.action, b.name, b.cost_limit_micros, b.cost_micros, b.held_cost_micros, b.month, b.resets_at, b.reason
+    from admin.budgets() as b;
+end;
+comment on function public.admin_budgets() is
+'Admins: what each action may cost this month, all people together, what it cost, what is held for calls under way, and when it begins anew.';
+
 create function admin.set_budget(action text, cost_limit_micros bigint, reason text)
 returns jsonb
 language plpgsql
@@ -161,30 +259,33 @@ set search_path = ''
 as $$
 declare
     v_admin public.profiles := identity.lock_profile();
-    v_month date := metering.month_of(now());
+    v_budget jsonb;
 begin
     perform admin.require_admin();
     perform core.valid(
         exists (select from metering.actions as a where a.action = set_budget.action),
         'action', 'an action that is metered'
     );
-    perform core.valid(cost_limit_micros is not null, 'cost_limit_micros', 'given');
     perform core.valid(reason is not null, 'reason', 'given');
+
+    if cost_limit_micros is null then
+        -- Who and why goes into the audit log before the row goes.
+        update metering.budgets as b
+        set reason = set_budget.reason, set_by = v_admin.id
+        where b.action = set_budget.action;
+        delete from metering.budgets as b where b.action = set_budget.action;
+        if not found then
+            perform core.fail('not_found', 'There is no budget for this action.');
+        end if;
+        return null;
+    end if;
 
     insert into metering.budgets as b (action, cost_limit_micros, reason, set_by)
     values (action, cost_limit_micros, reason, v_admin.id)
     on conflict on constraint budgets_pkey do update
     set cost_limit_micros = excluded.cost_limit_micros, reason = excluded.reason, set_by = excluded.set_by;
-    return (
-        select jsonb_build_object(
-            'action', b.action, 'cost_limit_micros', b.cost_limit_micros, 'month', v_month,
-            'cost_micros', coalesce(s.cost_micros, 0), 'held_cost_micros', coalesce(s.held_cost_micros, 0),
-            'resets_at', metering.resets_at(v_month)
-        )
-        from metering.budgets as b
-        left join metering.spending as s on b.action = s.action and s.month = v_month
-        where b.action = set_budget.action
-    );
+    select to_jsonb(b) into v_budget from admin.all_budgets as b where b.action = set_budget.action;
+    return v_budget;
 end
 $$;
 comment on function admin.set_budget(text, bigint, text) is
@@ -197,4 +298,4 @@ volatile
 set search_path = ''
 return admin.set_budget(action, cost_limit_micros, reason);
 comment on function public.admin_set_budget(text, bigint, text) is
-'Admins: what an action may cost in a month, all people together, in millionths of a US dollar. Returns it beside what is spent and held.';
+'Admins: what an action may cost in a month, all people together, in millionths of a US dollar. Returns it beside what is spent and held. Null takes the budget away: then nothing may be spent.';

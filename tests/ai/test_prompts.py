@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from tests.acting import World, refused
-from tests.ai.calls import Edge, answered, pro, start
+from tests.ai.calls import Edge, answered, pro, project, start
 
 
 def test_hidden_and_control_characters_are_left_out(world: World, edge: Edge) -> None:
@@ -53,6 +53,56 @@ def test_instructions_are_ours_alone(world: World) -> None:
     assert "pirate" in led["prompt"]
     assert "pirate" not in led["instructions"]
     assert led["instructions"] == start(ada, "Something else.")["instructions"]
+
+
+def feature(world: World, template: str, schema: dict[str, Any]) -> None:
+    world.as_dba(
+        "insert into ai.features select 'f', description, provider, model, instructions, %s, parameters,"
+        " cost_ceiling_micros, cache_scope, cache_for, %s::jsonb from ai.features where feature = 'summarize'",
+        template, json.dumps({"type": "object", "additionalProperties": False} | schema),
+    )  # fmt: skip
+
+
+WORDS = {"text": {"type": "string"}, "project_id": {"type": "string"}, "Tone_2": {"type": "string"}}
+EITHER = [{"required": ["text"]}, {"required": ["project_id"]}]
+UNFIT_TEMPLATES: list[tuple[str, dict[str, Any], str]] = [
+    ("{txt}", {"properties": WORDS, "required": ["text"]}, "without {txt}, which is no member of input_schema"),
+    ("{Tone_2}", {"properties": WORDS, "oneOf": EITHER}, "without {Tone_2}, which input_schema does not require"),
+    ("{text}", {"properties": WORDS}, "without {text}, which input_schema does not require"),
+    (
+        "{text}",
+        {"properties": WORDS, "oneOf": [{"required": ["text"]}, {"required": ["Tone_2"]}]},
+        "without {text}, which input_schema does not require",
+    ),
+    ("{text}", {"required": ["text"]}, "without {text}, which is no member of input_schema"),
+    *(
+        (
+            "{%s}" % name,
+            {"properties": WORDS | {name: {}}, "required": [name]},
+            "without {%s}: a name has letters, digits and _ only" % name,
+        )
+        for name in ("first-name", "2nd", " text ", "a.b", "", "é")
+    ),
+]
+
+
+def test_a_template_names_only_what_every_input_has(world: World) -> None:
+    for words, schema, rule in UNFIT_TEMPLATES:
+        with refused("validation_failed", field="template", rule=rule):
+            feature(world, words, schema)
+    with refused("validation_failed", field="template"):
+        world.as_dba("update ai.features set template = template || ' {nothing}'")
+
+
+def test_names_have_digits_and_capitals_and_a_project_gives_text(world: World) -> None:
+    ada = world.person("ada")
+    feature(
+        world, '{"tone": "{Tone_2}"} {text}', {"properties": WORDS, "required": ["Tone_2"], "anyOf": EITHER}
+    )
+    led = start(ada, {"text": "Hello.", "Tone_2": "dry"}, feature="f")
+    assert led["prompt"] == '{"tone": "dry"} Hello.'
+    led = start(ada, {"project_id": project(ada, "Rocket"), "Tone_2": "dry"}, feature="f")
+    assert led["prompt"].startswith('{"tone": "dry"} Project: Rocket')
 
 
 UNFIT: list[tuple[Any, str]] = [

@@ -148,7 +148,7 @@ def test_looking_before_counting_would_be_noticed(meter: Meter) -> None:
         "        perform metering.refuse(v_limits, v_month, amount, 0);\n"
         "    end if;\n"
         "    v_limits.hard_limit := null;\n"
-        "    perform pg_sleep(0.01);\n"
+        "    perform pg_sleep(0.05);\n"
         "    -- Nearly always the row is there",
     )
     assert oversold(meter)["let in"] > 50

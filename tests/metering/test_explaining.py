@@ -58,11 +58,30 @@ def test_each_reason_is_told_apart(meter: Meter, ada: Person) -> None:
     answer = explained(ada)
     assert (answer["reason"], answer["upgrade"]) == ("rate_limited", None)
     assert answer["rate_limit"]["retry_after"] > 0
+    bob = meter.world.person("bob")
+    meter.limit(bob, 1, action="ai")
+    assert explained(bob, "ai")["allowed"] is True
+    meter.world.as_dba("update metering.budgets set cost_limit_micros = cost_limit_micros / 10")
+    assert explained(bob, "ai")["allowed"] is True
+    meter.world.as_dba("update metering.budgets set cost_limit_micros = 500001")
+    answer = explained(bob, "ai")
+    assert (answer["allowed"], answer["reason"], answer["upgrade"]) == (False, "budget", None)
+    assert "500001" not in str(answer), "what all may cost is nobody's business"
+    meter.world.as_dba("delete from metering.budgets")
+    assert (explained(bob, "ai")["reason"], explained(bob)["reason"]) == ("budget", None)
     meter.world.as_dba("delete from public.plan_limits where plan = 'free' and action = 'ai'")
     assert explained(ada, "ai")["reason"] == "not_in_plan"
     for action in ("exprot", None):
         with refused("validation_failed", field="action"):
             ada.rows("select explain_access(%s)", action)
+
+
+def test_what_expired_holds_no_budget(meter: Meter, ada: Person) -> None:
+    meter.world.as_dba("update metering.budgets set cost_limit_micros = 100000")
+    meter.reserve(ada, action="ai", cost=100000)
+    assert explained(meter.world.person("bob"), "ai")["reason"] == "budget"
+    meter.let_holds_expire()
+    assert explained(meter.world.person("eve"), "ai")["allowed"] is True
 
 
 def test_nobody_is_told_about_others(meter: Meter, ada: Person) -> None:

@@ -2,8 +2,13 @@
 
 from functools import partial
 
+import pytest
+
+from edge.emails.rendering import Wording
 from tests.identity.mails import mails, told
 from tests.metering.meter import Meter, at_once
+
+WORDING = Wording(product="Groundwork", site_url="https://app.example.com")
 
 
 def test_fifty_at_once_tell_a_person_once(meter: Meter) -> None:
@@ -15,6 +20,27 @@ def test_fifty_at_once_tell_a_person_once(meter: Meter) -> None:
     assert (kind, data["action"], data["used"], data["soft_limit"]) == ("usage_soft_limit", "export", 11, 10)
     (mail,) = mails(meter.world, "usage_soft_limit")
     assert (mail["user_id"], mail["to"], mail["params"]["action"]) == (ada.id, ada.email, "Exports")
+
+
+@pytest.mark.parametrize(
+    ("used", "hard_limit", "parts"),
+    [
+        (2, 2, ("You have used 2 of 2", "this month, more than the 1", "That is all there is")),
+        (2, 9, ("You have used 2 of 9", "Everything goes on as before, up to 9")),
+        (2, None, ("You have used 2", "Everything goes on as before. On")),
+    ],
+)
+def test_the_mail_says_how_much_is_left_and_where_to_go(
+    used: int, hard_limit: int | None, parts: tuple[str, ...]
+) -> None:
+    params = {
+        "action": "Reports", "plan": "Free", "used": used, "soft_limit": 1, "hard_limit": hard_limit,
+        "resets_at": "2026-12-01T00:00:00+00:00",
+    }  # fmt: skip
+    mail = WORDING.render("usage_soft_limit", params, unsubscribe_url=None)
+    for part in (*parts, "Reports", "Free", "https://app.example.com/billing"):
+        assert part in mail.text, mail.text
+        assert part in mail.html, mail.html
 
 
 def test_the_limit_itself_is_not_over_it(meter: Meter) -> None:
