@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 import msgspec
 from litestar import get
 from litestar.di import NamedDependency
+from msgspec import Meta
 
 from edge import queries
 from edge.auth import User
@@ -16,13 +17,16 @@ from edge.problems import USER_ERRORS, problem_responses
 
 
 class Me(msgspec.Struct):
-    """Role and tier are the database's word, whatever the token claims."""
+    """Role, tier and plan are the database's word, whatever the token claims."""
 
     user_id: UUID
     email: str | None
     name: str | None
     role: Literal["user", "admin", "super_admin"]
-    subscription_tier: Literal["free", "pro"]
+    subscription_tier: Annotated[Literal["free", "pro"], Meta(description="The user's own.")]
+    plan: Annotated[
+        str, Meta(description="Whose limits count: the best of the user's own and of their organizations'.")
+    ]
 
 
 @get("/me", summary="The signed-in user", responses=problem_responses(*USER_ERRORS))

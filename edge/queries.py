@@ -26,7 +26,7 @@ select set_config('request.headers', %(headers)s, true),
 
 READY: Final[LiteralString] = "select edge.ready()"
 TAKE_RATE: Final[LiteralString] = "select edge.take_rate(%(name)s::text)"
-ME: Final[LiteralString] = "select edge.me()"
+ME: Final[LiteralString] = "select edge.me() || jsonb_build_object('plan', edge.my_plan())"
 UNSUBSCRIBE: Final[LiteralString] = "select edge.unsubscribe(%(token)s)"
 
 START_CHECKOUT: Final[LiteralString] = """

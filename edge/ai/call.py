@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, Protocol
 
 import msgspec
@@ -26,6 +26,8 @@ class Call(msgspec.Struct, frozen=True):
     instructions: str
     prompt: str
     parameters: dict[str, Any]
+    choices: dict[str, str] | None = None
+    """What the answer may be, as the prompt shows it, and as it was written; anything if this is None."""
 
     @property
     def max_tokens(self) -> int:
@@ -47,11 +49,28 @@ class Reply(msgspec.Struct, frozen=True):
     is_declined: bool = False
 
 
+class Answer(msgspec.Struct, frozen=True):
+    """What is handed on, and what it took."""
+
+    output: str
+    is_cut: bool
+    paid: list[Tokens]
+    """Of each attempt that the provider answered; the last is this answer."""
+    lost: int
+    """Attempts whose cost nobody knows."""
+
+
 class Failure(Exception):
-    """An attempt without an answer."""
+    """An attempt without an answer that can be handed on."""
 
     def __init__(
-        self, reason: str, *, retry: bool = False, retry_after: float | None = None, lost: bool = False
+        self,
+        reason: str,
+        *,
+        retry: bool = False,
+        retry_after: float | None = None,
+        lost: bool = False,
+        tokens: Tokens | None = None,
     ) -> None:
         super().__init__(reason)
         self.reason = reason
@@ -62,25 +81,26 @@ class Failure(Exception):
         """Seconds that the provider wants to be left alone."""
         self.lost = lost
         """It may have been worked on, and charged, without our hearing what it took."""
+        self.tokens = tokens
+        """What the provider charges for, if it did answer."""
 
 
 class Unanswered(EdgeError):
-    """No attempt was answered, after so many whose cost nobody knows."""
+    """No attempt got an answer; some were paid all the same, or lost, which nobody knows the cost of."""
 
-    def __init__(self, reason: str, *, lost: int = 0, retry_after: int | None = None) -> None:
+    def __init__(
+        self,
+        reason: str,
+        *,
+        lost: int = 0,
+        paid: Sequence[Tokens] = (),
+        retry_after: int | None = None,
+    ) -> None:
         headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
         super().__init__("provider_unavailable", headers=headers)
         self.reason = reason
         self.lost = lost
-        self.tokens: Tokens | None = None
-
-
-class Unsaid(Unanswered):
-    """The provider answered, and charges for it, but there is nothing to hand on."""
-
-    def __init__(self, reason: str, *, lost: int, tokens: Tokens) -> None:
-        super().__init__(reason, lost=lost)
-        self.tokens = tokens
+        self.paid = list(paid)
 
 
 def declined() -> EdgeError:

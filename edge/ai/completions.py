@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from time import monotonic, perf_counter
 from typing import Any, Final, LiteralString
+from uuid import UUID
 
 import msgspec
 import psycopg
@@ -67,6 +68,7 @@ class Limits(msgspec.Struct, frozen=True):
 class Completion(msgspec.Struct, frozen=True):
     """An answer; a cached one costs nothing and does not count."""
 
+    request_id: UUID
     output: str
     cached: bool
     truncated: bool
@@ -170,7 +172,7 @@ class Completions:
         renewal = asyncio.create_task(self._renew(call.request_id))
         try:
             try:
-                reply, lost = await self._providers.ask(call, say)
+                answer = await self._providers.ask(call, say)
             except Unanswered as failure:
                 await self._fail(call, failure, started)
                 raise declined() if failure.reason == DECLINED else failure from failure.__cause__
@@ -181,10 +183,10 @@ class Completions:
                 queries.FINISH_COMPLETION,
                 {
                     "request_id": call.request_id,
-                    "output": reply.output,
-                    "is_cut": reply.is_cut,
-                    "tokens": json.dumps(reply.tokens),
-                    "lost": lost,
+                    "output": answer.output,
+                    "is_cut": answer.is_cut,
+                    "tokens": json.dumps(answer.paid),
+                    "lost": answer.lost,
                     "latency_ms": _milliseconds(started),
                 },
             )
@@ -215,7 +217,7 @@ class Completions:
             {
                 "request_id": call.request_id,
                 "reason": failure.reason,
-                "tokens": None if failure.tokens is None else json.dumps(failure.tokens),
+                "tokens": json.dumps(failure.paid) if failure.paid else None,
                 "lost": failure.lost,
                 "is_declined": failure.reason == DECLINED,
                 "latency_ms": _milliseconds(started),

@@ -8,12 +8,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, Final
+from uuid import UUID
 
 import msgspec
 from litestar.response import Stream
 
 from edge.ai.call import Say
-from edge.ai.completions import Completion
+from edge.ai.completions import Completion, Limits, Usage
 from edge.problems import problem_of
 
 MEDIA_TYPE: Final = "text/event-stream"
@@ -27,10 +28,11 @@ class Delta(msgspec.Struct, frozen=True):
 class Done(msgspec.Struct, frozen=True):
     """All of a completion but its output, which was said."""
 
+    request_id: UUID
     cached: bool
     truncated: bool
-    usage: Any
-    limits: Any
+    usage: Usage
+    limits: Limits | None
 
 
 class EventStream(Stream):
@@ -77,7 +79,8 @@ async def _events(
     finally:
         # A follower whose client went needs no answer; what is led goes on by itself.
         task.cancel()
-    yield _event("done", Done(answer.cached, answer.truncated, answer.usage, answer.limits))
+    done = Done(answer.request_id, answer.cached, answer.truncated, answer.usage, answer.limits)
+    yield _event("done", done)
 
 
 def _event(name: str, data: Any) -> bytes:

@@ -9,16 +9,16 @@ from __future__ import annotations
 import asyncio
 import math
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from importlib import import_module
 from time import monotonic
 from typing import Final
 
 import structlog
-from msgspec.structs import replace
 
-from edge.ai.call import Api, Call, Failure, Reply, Say, Unanswered, Unsaid
+from edge.ai.call import Answer, Api, Call, Failure, Reply, Say, Tokens, Unanswered
+from edge.ai.choices import chosen
 from edge.settings import Secret
 
 ATTEMPTS: Final = 3
@@ -60,26 +60,30 @@ class Providers:
             for api in self._apis.values():
                 await api.close()
 
-    async def ask(self, call: Call, say: Say | None) -> tuple[Reply, int]:
-        """The answer, and how many attempts were lost before it. Raises `Unanswered`."""
+    async def ask(self, call: Call, say: Say | None) -> Answer:
+        """The answer, if need be of a later attempt. Raises `Unanswered`."""
         until = monotonic() + self._deadline
         api = await self._api(call.provider)
         lost = 0
+        paid: list[Tokens] = []
         for attempt in range(ATTEMPTS):
             try:
                 reply = await self._attempt(api, call, say, until)
+                output = _usable(reply, call)
             except Failure as failure:
                 lost += failure.lost
+                if failure.tokens is not None:
+                    paid.append(failure.tokens)
                 _log_failure(call, failure, attempt)
                 pause = failure.retry_after
                 if pause is None:
                     pause = FIRST_PAUSE * 2**attempt * random.uniform(0.5, 1)  # noqa: S311
                 is_last = attempt == ATTEMPTS - 1 or lost == LOST_ATTEMPTS
                 if is_last or not failure.retry or monotonic() + pause >= until:
-                    raise _unanswered(failure, lost) from failure
+                    raise _unanswered(failure, lost, paid) from failure
                 await asyncio.sleep(pause)
             else:
-                return _checked(reply, lost), lost
+                return Answer(output, reply.is_cut, [*paid, reply.tokens], lost)
         raise AssertionError("the last attempt returns or raises")
 
     async def _attempt(self, api: Api, call: Call, say: Say | None, until: float) -> Reply:
@@ -95,7 +99,8 @@ class Providers:
                 say(_storable(text))
 
         try:
-            if say is None:
+            # What has to be one of several answers is not told before it is known to be.
+            if say is None or call.choices is not None:
                 async with asyncio.timeout(patience):
                     return await api.ask(call, patience)
             async with asyncio.timeout(remaining):
@@ -124,13 +129,19 @@ def _made(provider: str, key: Secret, base_url: str) -> Api:
     return api
 
 
-def _checked(reply: Reply, lost: int) -> Reply:
+def _usable(reply: Reply, call: Call) -> str:
+    """What can be handed on of a reply; raises `Failure` if there is nothing."""
     if reply.is_declined:
-        raise Unsaid(DECLINED, lost=lost, tokens=reply.tokens)
+        raise Failure(DECLINED, tokens=reply.tokens)
     output = _storable(reply.output)
     if not output:
-        raise Unsaid("empty", lost=lost, tokens=reply.tokens)
-    return replace(reply, output=output)
+        raise Failure("empty", tokens=reply.tokens)
+    if call.choices is None:
+        return output
+    choice = chosen(output, call.choices)
+    if choice is None:
+        raise Failure("not_a_choice", retry=True, tokens=reply.tokens)
+    return choice
 
 
 def _storable(text: str) -> str:
@@ -138,9 +149,9 @@ def _storable(text: str) -> str:
     return text.replace("\0", "").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-def _unanswered(failure: Failure, lost: int) -> Unanswered:
+def _unanswered(failure: Failure, lost: int, paid: Sequence[Tokens]) -> Unanswered:
     wait = None if failure.retry_after is None else max(math.ceil(failure.retry_after), 1)
-    return Unanswered(failure.reason, lost=lost, retry_after=wait)
+    return Unanswered(failure.reason, lost=lost, paid=paid, retry_after=wait)
 
 
 def _log_failure(call: Call, failure: Failure, attempt: int) -> None:

@@ -19,6 +19,8 @@ WORDS = 24
 
 _LABELS = re.compile(r"<labels>(?P<list>.*)</labels>", re.DOTALL)
 """How a prompt offers words of which the answer is one."""
+_TAGS = re.compile(r"</?[a-z]+>")
+"""How a prompt marks what it is about; an answer does not repeat that."""
 
 
 def count(text: str) -> int:
@@ -45,7 +47,8 @@ def reply_to(asked: Asked) -> Reply:
         offered = {"enum": labels["list"].strip().removeprefix("- ").split("\n- ")}
         text = str(_example(offered, digest, asked.question.replace(labels[0], "")))
     else:
-        text = f"In short ({digest[:8]}): {' '.join(asked.question.split()[:WORDS])}"
+        words = _TAGS.sub(" ", asked.question).split()
+        text = f"In short ({digest[:8]}): {' '.join(words[:WORDS])}"
     kept = _at_most(asked.max_tokens, re.findall(r"\S+\s*|\s+", text))
     return Reply(
         pieces=tuple(kept),

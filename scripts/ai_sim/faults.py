@@ -26,6 +26,7 @@ How = Literal[
     "count",
     "refuse",
     "empty",
+    "say",
 ]
 """What the client sees:
 
@@ -39,7 +40,7 @@ How = Literal[
 - `lost`: the connection ends without an answer, although all was worked
 - `uncounted`: the answer without any count of tokens
 - `count`: the answer, with what `usage` says instead of the right counts
-- `refuse`: the model will not; `empty`: the model says nothing
+- `refuse`: the model will not; `empty`: the model says nothing; `say`: it says `text`, whatever was asked
 """
 
 
@@ -56,6 +57,7 @@ class Fault(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     retry_after: float | None = None
     """Seconds, in the header of an error that a provider knows."""
     usage: dict[str, Any] = {}
+    text: str = ""
 
     def fits(self, provider: str, prompt: str) -> bool:
         return self.times > 0 and self.provider in ("", provider) and self.contains in prompt

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast, get_args
 
-from scripts.ai_sim.answers import digest_of, reply_to
+from scripts.ai_sim.answers import count, digest_of, reply_to
 from scripts.ai_sim.calls import Call, Calls
 from scripts.ai_sim.completions import Completions
 from scripts.ai_sim.dialect import Asked, Body, Dialect, Event, Refusal, Reply, Trouble
@@ -154,6 +154,8 @@ def _struck(reply: Reply, fault: Fault | None) -> Reply:
             return dataclasses.replace(reply, pieces=(), output_tokens=1, stop="refusal")
         case "empty":
             return dataclasses.replace(reply, pieces=(), output_tokens=1)
+        case "say" if fault:
+            return dataclasses.replace(reply, pieces=(fault.text,), output_tokens=count(fault.text))
     return reply
 
 

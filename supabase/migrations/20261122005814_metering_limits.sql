@@ -100,3 +100,11 @@ $$;
 comment on function metering.my_plan() is
 'The caller''s plan, for policies: `(select metering.my_plan()) = ''pro''` is asked once a statement.
 Definer because it looks at organizations and plans past their policies, for the caller alone.';
+
+create function edge.my_plan()
+returns text
+language sql
+stable
+set search_path = ''
+return metering.my_plan();
+comment on function edge.my_plan() is 'The plan that counts for the person on whose behalf the edge is acting.';

@@ -75,6 +75,7 @@ create table ai.features (
     cache_scope text not null,
     cache_for interval not null,
     input_schema jsonb not null,
+    answer_must_be_in text,
     keeps_text boolean not null default false,
     enabled boolean not null default true,
     updated_at timestamptz not null default now(),
@@ -96,7 +97,15 @@ create table ai.features (
     constraint input_is_an_object check (
         core.valid(coalesce(input_schema ->> 'type', '') = 'object', 'input_schema', 'the JSON Schema of an object')
     ),
-    constraint template_names_what_every_input_has check (ai.is_template(template, input_schema))
+    constraint template_names_what_every_input_has check (ai.is_template(template, input_schema)),
+    constraint answers_are_listed_by_every_input check (
+        answer_must_be_in is null
+        or coalesce(
+            input_schema #>> array['properties', answer_must_be_in, 'type'] = 'array'
+            and input_schema -> 'required' ? answer_must_be_in,
+            false
+        )
+    )
 );
 comment on table ai.features is 'Each thing that a model is asked for: one row is all that it takes. Audited.';
 comment on column ai.features.instructions is 'The system prompt. Nothing that a client sent ever becomes a part of it.';
@@ -109,6 +118,8 @@ comment on column ai.features.cache_scope is
 'Who is given an answer again: the person, the tenant (the project''s organization, or else the person), or everybody.';
 comment on column ai.features.cache_for is 'How long an answer is given again; zero: never, except to whoever asks at the same time.';
 comment on column ai.features.input_schema is 'JSON Schema, which the edge checks.';
+comment on column ai.features.answer_must_be_in is
+'The member of the input that lists the possible answers; null: any answer will do. What is none of them is no answer.';
 comment on column ai.features.keeps_text is 'Whether ai.requests keeps prompt and answer, for 30 days.';
 
 create index features_of_a_model on ai.features (provider, model);
@@ -120,7 +131,7 @@ execute function core.touch();
 
 insert into ai.features (
     feature, description, provider, model, instructions, template, parameters, cost_ceiling_micros,
-    cache_scope, cache_for, input_schema
+    cache_scope, cache_for, input_schema, answer_must_be_in
 ) values
 (
     'summarize', 'A few sentences that say what a text or a project is about.',
@@ -138,7 +149,8 @@ insert into ai.features (
         },
         "additionalProperties": false,
         "oneOf": [{"required": ["text"]}, {"required": ["project_id"]}]
-    }'
+    }',
+    null
 ),
 (
     'classify', 'The one of several labels that fits a text or a project best.', 'openai', 'gpt-6-luna',
@@ -161,7 +173,8 @@ insert into ai.features (
         "required": ["labels"],
         "additionalProperties": false,
         "oneOf": [{"required": ["text"]}, {"required": ["project_id"]}]
-    }'
+    }',
+    'labels'
 );
 
 select audit.track('ai.models', key => '{provider,model}');

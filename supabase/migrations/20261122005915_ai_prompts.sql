@@ -21,6 +21,15 @@ return btrim(
 comment on function ai.normalized(text) is
 'Text as models get it: composed, line breaks as one character, without control characters (but tabs), invisible ones and marks that reorder: nobody shall hide words from who reads the input.';
 
+create function ai.list_item(value text)
+returns text
+language sql
+immutable
+parallel safe
+set search_path = ''
+return replace(ai.normalized(value), E'\n', ' ');
+comment on function ai.list_item(text) is 'Text as models get it in a list: one line.';
+
 create function ai.value_of(input jsonb, name text)
 returns text
 language plpgsql
@@ -32,7 +41,7 @@ declare
     v_text text;
 begin
     if jsonb_typeof(v_value) = 'array' then
-        select string_agg('- ' || replace(ai.normalized(e.value), E'\n', ' '), E'\n' order by e.place)
+        select string_agg('- ' || ai.list_item(e.value), E'\n' order by e.place)
         into v_text
         from jsonb_array_elements_text(v_value) with ordinality as e (value, place);
         perform core.valid(v_text !~ '(^|\n)- *(\n|$)', 'input.' || name, 'a list of texts that say something');
@@ -83,6 +92,32 @@ as $$
 $$;
 comment on function ai.rendered(text, jsonb) is
 'The template with the members of the input in their places. One pass: braces in what people wrote are text, and so are the template''s own tags.';
+
+create function ai.choices_in(input jsonb, name text)
+returns jsonb
+language plpgsql
+immutable
+set search_path = ''
+as $$
+declare
+    v_choices jsonb;
+begin
+    if name is null then
+        return null;
+    end if;
+    perform core.valid(coalesce(jsonb_typeof(input -> name) = 'array', false), 'input.' || name, 'a list');
+    select jsonb_object_agg(ai.list_item(e.value), e.value) into v_choices
+    from jsonb_array_elements_text(input -> name) as e (value);
+    perform core.valid(v_choices is not null, 'input.' || name, 'a list of something');
+    perform core.valid(
+        (select count(*) from jsonb_object_keys(v_choices)) = jsonb_array_length(input -> name),
+        'input.' || name, 'a list of texts that differ in more than spaces and hidden characters'
+    );
+    return v_choices;
+end
+$$;
+comment on function ai.choices_in(jsonb, text) is
+'The answers that this member of the input allows: as a model gets to see each, and as it was written. Null if any answer will do.';
 
 create function ai.visible_tasks(project_id uuid)
 returns text

@@ -75,7 +75,7 @@ return case
 end;
 comment on function ai.count_of(jsonb, text) is 'A whole number that the provider reported, or null.';
 
-create function ai.bill_of(request ai.requests, tokens jsonb, has_output boolean)
+create function ai.bill_of_one(request ai.requests, tokens jsonb, has_output boolean)
 returns ai.bill
 language plpgsql
 stable
@@ -122,8 +122,27 @@ begin
     return v_bill;
 end
 $$;
-comment on function ai.bill_of(ai.requests, jsonb, boolean) is
+comment on function ai.bill_of_one(ai.requests, jsonb, boolean) is
 'What the reported tokens cost. Counts that are missing, negative or more than there can have been are not believed: the worst case is assumed, never nothing.';
+
+create function ai.bill_of(request ai.requests, tokens jsonb, has_output boolean)
+returns ai.bill
+language sql
+stable
+set search_path = ''
+as $$
+    select
+        row(
+            sum(b.input_tokens), sum(b.cached_input_tokens), sum(b.cache_write_tokens), sum(b.output_tokens),
+            sum(b.cost_micros), bool_or(b.is_assumed)
+        )::ai.bill
+    from jsonb_array_elements(
+        case when jsonb_typeof(tokens) = 'array' and tokens <> '[]' then tokens else jsonb_build_array(tokens) end
+    ) as t (counts)
+    cross join lateral ai.bill_of_one(request, t.counts, has_output) as b;
+$$;
+comment on function ai.bill_of(ai.requests, jsonb, boolean) is
+'What a call cost whose provider counted these tokens; a list where it took several attempts, each of which is charged.';
 
 create function ai.shown_bill(bill ai.bill)
 returns jsonb

@@ -8,6 +8,7 @@ set lock_timeout = '5s';
 create type ai.call as (
     feature ai.features,
     prompt text,
+    choices jsonb,
     scope text,
     key bytea,
     input_bound bigint,
@@ -41,6 +42,7 @@ begin
 
     v_call.feature := v_feature;
     v_call.prompt := ai.rendered(v_feature.template, input);
+    v_call.choices := ai.choices_in(input, v_feature.answer_must_be_in);
     v_call.scope := case
         when v_feature.cache_scope = 'installation' then 'installation'
         when v_feature.cache_scope = 'tenant' and project ->> 'organization_id' is not null
@@ -50,7 +52,7 @@ begin
     v_call.key := sha256(convert_to(
         jsonb_build_array(
             v_call.scope, v_feature.feature, v_feature.provider, v_feature.model, v_feature.parameters,
-            v_feature.instructions, v_call.prompt,
+            v_feature.instructions, v_call.prompt, v_call.choices,
             case when v_feature.cache_for = interval '0' then idempotency_key end
         )::text,
         'UTF8'
@@ -82,6 +84,7 @@ set search_path = ''
 as $$
 declare
     v_status public.usage_status := metering.status(user_id, 'ai');
+    v_request_id uuid;
 begin
     -- Answers are a part of the plan, also those that cost nothing.
     if v_status.hard_limit = 0 then
@@ -95,9 +98,10 @@ begin
     ) values (
         user_id, call.scope, (call.feature).feature, (call.feature).provider, (call.feature).model, call.key,
         outcome, call.input_bound, call.output_bound, call.worst_cost_micros, (call.feature).cache_for, now()
-    );
+    )
+    returning id into v_request_id;
     return jsonb_build_object(
-        'state', 'answered', 'output', answer.output, 'truncated', answer.is_cut, 'cached', true,
+        'state', 'answered', 'request_id', v_request_id, 'output', answer.output, 'truncated', answer.is_cut, 'cached', true,
         'usage', ai.shown_bill(null), 'limits', to_jsonb(v_status)
     );
 end
@@ -194,7 +198,7 @@ begin
             return jsonb_build_object(
                 'state', 'lead', 'request_id', v_request.id, 'provider', (v_call.feature).provider,
                 'model', (v_call.feature).model, 'instructions', (v_call.feature).instructions,
-                'prompt', v_call.prompt, 'parameters', (v_call.feature).parameters
+                'prompt', v_call.prompt, 'choices', v_call.choices, 'parameters', (v_call.feature).parameters
             );
         end if;
     end loop;

@@ -182,7 +182,7 @@ begin
         v_status := ai.spent(v_request, 0);
     end if;
     return jsonb_build_object(
-        'state', 'answered', 'output', output, 'truncated', is_cut, 'cached', false,
+        'state', 'answered', 'request_id', v_request.id, 'output', output, 'truncated', is_cut, 'cached', false,
         'usage', ai.shown_bill(v_bill), 'limits', to_jsonb(v_status)
     );
 end

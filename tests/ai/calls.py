@@ -120,6 +120,15 @@ def pro(world: World, person: Person) -> None:
     )
 
 
+def answered_by(world: World, provider: str) -> None:
+    """Have this provider summarize."""
+    world.as_dba(
+        "update ai.features set provider = c.provider, model = c.model, parameters = c.parameters"
+        " from ai.features as c where ai.features.feature = 'summarize' and c.provider = %s",
+        provider,
+    )
+
+
 def project(person: Person, name: str = "Rocket", organization: uuid.UUID | None = None) -> str:
     """A project of theirs."""
     return str(

@@ -17,6 +17,7 @@ def test_a_call_is_held_then_counted_and_paid(world: World, edge: Edge) -> None:
 
     answer = edge.finish(led["request_id"], "An answer.", {"input_tokens": 200, "output_tokens": 20})
     assert (answer["output"], answer["cached"]) == ("An answer.", False)
+    assert answer["request_id"] == led["request_id"]
     assert answer["usage"] == {
         "input_tokens": 200, "cached_input_tokens": 0, "output_tokens": 20,
         "cost_micros": 300, "assumed": False,
@@ -30,6 +31,7 @@ def test_an_answer_is_given_again_for_nothing(world: World, edge: Edge) -> None:
     ada = world.person("ada")
     answered(ada, edge, "One  text.\r\n")
     hit = start(ada, "One  text.\n")
+    assert hit["request_id"] == logged(world, "id")[1]["id"]
     assert (hit["state"], hit["cached"], hit["output"]) == ("answered", True, "An answer.")
     assert hit["usage"]["cost_micros"] == 0
     assert usage(ada)["count"] == 1

@@ -31,6 +31,16 @@ def test_each_kind_of_token_has_its_price(world: World, edge: Edge) -> None:
     assert usage(ada)["cost_micros"] == 44
 
 
+def test_each_attempt_that_was_answered_is_paid(world: World, edge: Edge) -> None:
+    ada = world.person("ada")
+    counts = {"input_tokens": 200, "output_tokens": 20}
+    answer = edge.finish(start(ada)["request_id"], "An answer.", [counts, counts])
+    assert (answer["usage"]["cost_micros"], answer["usage"]["assumed"]) == (600, False)
+    answer = edge.finish(start(ada, "Another.")["request_id"], "An answer.", [counts, None])
+    assert (answer["usage"]["cost_micros"], answer["usage"]["assumed"]) == (300 + worst(world), True)
+    assert usage(ada)["count"] == 2
+
+
 IMPOSSIBLE_COUNTS: list[Any] = [
     None,
     {},

@@ -3,6 +3,9 @@
 import json
 from typing import Any
 
+import psycopg
+import pytest
+
 from tests.acting import World, refused
 from tests.ai.calls import Edge, answered, pro, project, start
 
@@ -135,6 +138,23 @@ def test_only_what_is_declared_is_asked(world: World) -> None:
             start(ada, feature=feature)
         with refused("validation_failed", field="feature"):
             ada.rows("select edge.ai_input_schema(%s)", feature)
+
+
+def test_what_is_to_be_chosen_from_is_a_list(world: World) -> None:
+    ada = world.person("ada")
+    led = start(ada, {"text": "A", "labels": ["a", "\u0065\u0301 "]}, feature="classify")
+    assert led["choices"] == {"a": "a", "\u00e9": "\u0065\u0301 "}
+    assert start(ada, "A text.")["choices"] is None
+    unfit: list[Any] = ["a", None, {}, 1, [], ["a", "a "]]
+    for labels in unfit:
+        with refused("validation_failed", field="input.labels"):
+            start(ada, {"text": "A", "labels": labels}, feature="classify")
+
+
+@pytest.mark.parametrize("member", ["nothing", "text", "project_id"])
+def test_a_feature_chooses_from_what_every_input_lists(world: World, member: str) -> None:
+    with pytest.raises(psycopg.errors.CheckViolation, match="answers_are_listed_by_every_input"):
+        world.as_dba("update ai.features set answer_must_be_in = %s where feature = 'classify'", member)
 
 
 def test_what_is_switched_off_is_not_asked(world: World) -> None:

@@ -17,7 +17,7 @@ from litestar.types import ASGIApp
 
 import edge.app
 from edge import queries
-from edge.ai.call import Call, Reply, Say
+from edge.ai.call import Answer, Call, Say
 from edge.ai.completions import Completion, Completions
 from edge.ai.providers import Providers
 from edge.database import CALL_TIMEOUT, Caller
@@ -48,7 +48,7 @@ async def call(
     return answer
 
 
-async def ask(self: Providers, call: Call, say: Say | None) -> tuple[Reply, int]:
+async def ask(self: Providers, call: Call, say: Say | None) -> Answer:
     answer = await _ask(self, call, say)
     doom("after_call")
     return answer

@@ -14,6 +14,7 @@ from edge.ai.call import Call, Reply, Say
 from edge.ai.completions import Completion, Completions
 from edge.queries import FINISH_COMPLETION
 from tests.acting import Person
+from tests.ai.calls import answered_by
 from tests.edge.ai_desk import Desk, ada, at_once, desk, eager, events, impatient
 from tests.edge.till import ok, problem
 
@@ -115,9 +116,10 @@ def test_silence_ends_with_the_deadline(desk: Desk, ada: Person, stream: bool) -
 @pytest.mark.parametrize("how", ["break", "fail_midway"])
 def test_a_stream_that_ends_too_soon_is_an_error(desk: Desk, ada: Person, how: str) -> None:
     """Nothing is said twice, so nothing is asked twice; what it cost is assumed."""
-    for ask in (desk.ask, desk.classify):
-        desk.providers.fault(how, after=1 if ask == desk.classify else 2)
-        told = events(ask(ada, "The till opens and closes.", stream=True))
+    for provider in ("anthropic", "openai"):
+        answered_by(desk.world, provider)
+        desk.providers.fault(how, after=2)
+        told = events(desk.ask(ada, "The till opens and closes.", stream=True))
         assert [name for name, _ in told][-1] == "error"
         assert told[-1][1]["code"] == "provider_unavailable"
     assert len(desk.providers.calls()) == 2
@@ -155,6 +157,9 @@ def test_counts_that_cannot_be_are_the_worst_case(
 ) -> None:
     desk.allow(ada)
     ask = desk.ask if feature == "ask" else desk.classify
+    if stream and feature == "classify":
+        answered_by(desk.world, "openai")
+        ask = desk.ask  # what must be one of several labels comes at once
     desk.providers.fault("uncounted")
     answers = [ask(ada, "Uncounted.", stream=stream)]
     for number, usage in enumerate(WRONG[feature]):

@@ -39,6 +39,7 @@ def test_a_question_is_answered_counted_and_paid(desk: Desk, ada: Person) -> Non
     (call,) = desk.calls()
     assert (call["provider"], call["model"]) == ("anthropic", "claude-haiku-4-5")
     assert answer["output"].startswith("In short")
+    assert answer["output"].endswith(": Ada met Grace. They talked.")
     assert (answer["cached"], answer["truncated"]) == (False, False)
     cost = -(-(call["input_tokens"] * 1_000_000 + call["output_tokens"] * 5_000_000) // 1_000_000)
     assert answer["usage"] == {
@@ -59,9 +60,52 @@ def test_the_other_provider_is_asked_alike(desk: Desk, ada: Person) -> None:
     assert usage(ada)["count"] == 1
 
 
+LABELS = ["Billing", "Feature request"]
+
+
+@pytest.mark.parametrize("said", ["Billing", "billing", " BILLING\n", "feature  Request"])
+def test_an_answer_is_the_label_as_it_was_written(desk: Desk, ada: Person, said: str) -> None:
+    desk.providers.fault("say", text=said)
+    answer = ok(desk.ask(ada, {"text": "Money.", "labels": LABELS}, "classify"))
+    assert answer["output"] == ("Billing" if "illing" in said.lower() else "Feature request")
+    assert len(desk.calls()) == 1
+
+
+@pytest.mark.parametrize("said", ["Love", "Billing.", "Billing or Feature request", "- Billing", "bill"])
+def test_what_is_no_label_is_no_answer(desk: Desk, ada: Person, said: str) -> None:
+    desk.providers.fault("say", times=9, text=said)
+    asked = {"text": "Money.", "labels": LABELS}
+    problem(desk.ask(ada, asked, "classify"), 503, "provider_unavailable")
+    calls, (row,) = desk.calls(), desk.log()
+    assert len(calls) == 3
+    assert (row["outcome"], row["reason"]) == ("failed", "not_a_choice")
+    for count in ("input_tokens", "output_tokens"):
+        assert row[count] == sum(call[count] for call in calls)
+    assert (row["is_assumed"], row["lost_cost_micros"]) == (False, 0)
+    spent = row["cost_micros"]
+    assert spent > 0
+    assert usage(ada) == {"count": 0, "held": 0, "cost_micros": spent, "held_cost_micros": 0}
+    assert spending(desk.world) == (spent, 0)
+
+    desk.providers.clear()
+    desk.providers.fault("say", text=said)
+    answer = ok(desk.ask(ada, asked, "classify"))
+    assert answer["output"] in LABELS
+    assert answer["usage"]["input_tokens"] == sum(call["input_tokens"] for call in desk.calls()[3:])
+    assert usage(ada)["count"] == 1
+
+
+def test_the_same_labels_written_otherwise_are_another_question(desk: Desk, ada: Person) -> None:
+    for labels in (["love", "hate"], ["love ", "hate"], ["lo\u200bve", "hate"], ["lo\nve", "hate"]):
+        desk.providers.fault("say", text=labels[0].strip().replace("\u200b", "").replace("\n", " "))
+        answer = ok(desk.ask(ada, {"text": "Love.", "labels": labels}, "classify"))
+        assert answer["output"] == labels[0]
+
+
 def test_an_answer_is_given_again_for_nothing(desk: Desk, ada: Person) -> None:
     first = ok(desk.ask(ada))
     again = ok(desk.ask(ada))
+    assert [first["request_id"], again["request_id"]] == [row["id"] for row in desk.log()]
     assert again["output"] == first["output"]
     assert again["cached"] is True
     assert again["usage"]["cost_micros"] == 0

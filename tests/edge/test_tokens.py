@@ -12,8 +12,10 @@ from litestar.testing import TestClient
 from litestar.types import ASGIApp
 
 from tests.acting import World
+from tests.billing.subscribing import subscribe
 from tests.edge.auth_server import AuthServer, elliptic_key, rsa_key
 from tests.edge.conftest import LEGACY_SECRET
+from tests.identity.organizations import found
 
 Client = TestClient[ASGIApp]
 ADA = uuid.UUID("00000000-0000-4000-8000-000000000001")
@@ -143,6 +145,7 @@ def test_both_kinds_of_published_keys_are_accepted(
         "name": answer.json()["name"],
         "role": "user",
         "subscription_tier": "free",
+        "plan": "free",
     }
 
 
@@ -188,6 +191,17 @@ def test_the_database_decides_the_role_not_the_token(client: Client, auth: AuthS
     world.as_dba("update public.profiles set role = 'admin' where id = %s", ada.id)
     me = client.get("/v1/me", headers={"Authorization": f"Bearer {token}"}).json()
     assert me["role"] == "admin"
+
+
+def test_the_plan_of_an_organization_counts_for_who_belongs_to_it(
+    client: Client, auth: AuthServer, world: World
+) -> None:
+    ada = world.person("ada")
+    headers = {"Authorization": f"Bearer {auth.token(ada.id)}"}
+    assert client.get("/v1/me", headers=headers).json()["plan"] == "free"
+    subscribe(world, found(ada))
+    me = client.get("/v1/me", headers=headers).json()
+    assert (me["plan"], me["subscription_tier"]) == ("pro", "free")
 
 
 def test_a_valid_token_of_nobody_is_refused(client: Client, auth: AuthServer) -> None:

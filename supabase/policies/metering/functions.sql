@@ -1,5 +1,6 @@
 -- The edge asks on behalf of a person.
 grant execute on function edge.take_rate(text) to authenticated;
+grant execute on function edge.my_plan() to authenticated;
 
 -- Asked by policies, for the caller alone.
 grant execute on function metering.allows(text) to authenticated;
