@@ -755,6 +755,17 @@ class PublicAdminAiRequest(BaseModel):
     ended_at: Optional[datetime.datetime] = Field(alias="ended_at")
 
 
+class PublicAdminBudget(BaseModel):
+    action: Optional[str] = Field(alias="action")
+    name: Optional[str] = Field(alias="name")
+    cost_limit_micros: Optional[int] = Field(alias="cost_limit_micros")
+    cost_micros: Optional[int] = Field(alias="cost_micros")
+    held_cost_micros: Optional[int] = Field(alias="held_cost_micros")
+    month: Optional[datetime.date] = Field(alias="month")
+    resets_at: Optional[datetime.datetime] = Field(alias="resets_at")
+    reason: Optional[str] = Field(alias="reason")
+
+
 class PublicAdminPayment(BaseModel):
     id: Optional[uuid.UUID] = Field(alias="id")
     order_id: Optional[uuid.UUID] = Field(alias="order_id")
@@ -771,6 +782,15 @@ class PublicAdminPayment(BaseModel):
     failure_code: Optional[str] = Field(alias="failure_code")
     created_at: Optional[datetime.datetime] = Field(alias="created_at")
     paid_at: Optional[datetime.datetime] = Field(alias="paid_at")
+
+
+class PublicAdminPerson(BaseModel):
+    id: Optional[uuid.UUID] = Field(alias="id")
+    email: Optional[str] = Field(alias="email")
+    name: Optional[str] = Field(alias="name")
+    role: Optional[str] = Field(alias="role")
+    plan: Optional[str] = Field(alias="plan")
+    created_at: Optional[datetime.datetime] = Field(alias="created_at")
 
 
 class PublicAuditEntry(BaseModel):
@@ -827,6 +847,7 @@ class PublicStripeEvent(BaseModel):
 
 class PublicUsageStatus(BaseModel):
     action: Optional[str] = Field(alias="action")
+    name: Optional[str] = Field(alias="name")
     plan: Optional[str] = Field(alias="plan")
     month: Optional[datetime.date] = Field(alias="month")
     used: Optional[int] = Field(alias="used")
