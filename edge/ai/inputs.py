@@ -10,9 +10,9 @@ from typing import Any, Final
 from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import ValidationError
 
-from edge.errors import EdgeError
+from edge.errors import BrokenRule, invalid
+from edge.words import counted
 
-MOST_ERRORS: Final = 10
 MOST_VALUES: Final = 1000
 """Some rules compare each with each other."""
 DEEPEST: Final = 20
@@ -28,8 +28,8 @@ _KINDS: Final = {
 }
 _RULES: Final[Mapping[str, Callable[[Any], str]]] = {
     "type": lambda kind: _KINDS.get(kind, "of another type"),
-    "minLength": lambda length: f"at least {length} characters long",
-    "maxLength": lambda length: f"at most {length} characters long",
+    "minLength": lambda length: f"at least {counted(length, 'character')} long",
+    "maxLength": lambda length: f"at most {counted(length, 'character')} long",
     "minItems": lambda length: f"at least {length} long",
     "maxItems": lambda length: f"at most {length} long",
     "minimum": lambda least: f"at least {least}",
@@ -53,12 +53,7 @@ def check_input(schema: Mapping[str, Any], value: Mapping[str, Any]) -> None:
         )
         errors = [_told(error) for error in found]
     if errors:
-        first = errors[0]
-        raise EdgeError(
-            "validation_failed",
-            hint=f"{first['field']} must be {first['rule']}.",
-            members={**first, "errors": errors[:MOST_ERRORS]},
-        )
+        raise invalid(*errors)
 
 
 @lru_cache(maxsize=100)
@@ -66,7 +61,7 @@ def _validator(schema: str) -> Draft202012Validator:
     return Draft202012Validator(json.loads(schema), format_checker=FormatChecker(["uuid"]))
 
 
-def _told(error: ValidationError) -> dict[str, str]:
+def _told(error: ValidationError) -> BrokenRule:
     field = ".".join(["input", *map(str, error.absolute_path)])
     if error.validator == "oneOf":
         names = [name for choice in error.validator_value for name in choice.get("required", [])]
@@ -79,7 +74,7 @@ def _listed(values: Iterable[Any]) -> str:
     return ", ".join(map(str, values))
 
 
-def _unsound(value: Mapping[str, Any]) -> list[dict[str, str]]:
+def _unsound(value: Mapping[str, Any]) -> list[BrokenRule]:
     """What no schema could make good, found before anything costly looks at it."""
     waiting: list[tuple[str, Any, int]] = [("input", value, 0)]
     seen = 0

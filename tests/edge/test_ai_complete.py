@@ -134,7 +134,7 @@ UNFIT: list[tuple[Any, str, str]] = [
     ({"text": 1}, "input.text", "a text"),
     ({"text": None}, "input.text", "a text"),
     ({"text": ["A"]}, "input.text", "a text"),
-    ({"text": ""}, "input.text", "at least 1 characters long"),
+    ({"text": ""}, "input.text", "at least 1 character long"),
     ({"text": "x" * 20_001}, "input.text", "at most 20000 characters long"),
     ({"text": "A\0B"}, "input.text", "without NUL characters"),
     ({"text": "A", "model": "claude-opus-5-5"}, "input", "without other members"),
