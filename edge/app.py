@@ -31,6 +31,7 @@ from edge.logs import configure_logs, log_exchange
 from edge.me import read_me
 from edge.metrics import Metrics, read_metrics
 from edge.openapi import NEEDS_USER, openapi_config
+from edge.operations import DocumentsOperations
 from edge.problems import answer_with_problem
 from edge.rate_limits import ADDRESS_LIMITS, AddressLimits, limit_person, require_user
 from edge.request_id import HEADER
@@ -111,6 +112,7 @@ def create_litestar(
         before_send=[add_security_headers],
         cors_config=_cors(settings.cors_origins),
         openapi_config=openapi_config(),
+        plugins=[DocumentsOperations()],
         request_max_body_size=MAX_BODY_BYTES,
         logging_config=None,
         debug=False,

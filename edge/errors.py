@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
+
+
+class BrokenRule(TypedDict):
+    """A place in a request, and what it must be."""
+
+    field: str
+    rule: str
 
 
 class Meaning(NamedTuple):
@@ -33,13 +40,20 @@ CATALOGUE: Mapping[str, Meaning] = {
 """The same rows as the SQL table core.errors, which a test holds it to."""
 
 
+UNNAMED = "A value is malformed or breaks a rule."
+"""Where nothing is known of which."""
+MOST_RULES = 10
+"""Of broken ones that a client is told of at once."""
+
+
 @dataclass(eq=False, kw_only=True)
 class EdgeError(Exception):
     """A failure that the client is told about."""
 
     code: str = field(kw_only=False)
     detail: str = field(default="", kw_only=False)
-    """What happened, for people; the catalogue's meaning of the code unless given."""
+    """What happened, for people. Unless given, it is the catalogue's meaning of the code; of
+    `validation_failed` the sentence that names field and rule."""
     hint: str | None = None
     """What people can do about it."""
     status: int = 0
@@ -54,4 +68,18 @@ class EdgeError(Exception):
             return
         meaning = CATALOGUE[self.code]
         self.status = self.status or meaning.status
+        if self.code == "validation_failed":
+            self.detail = self.detail or self.hint or _sentence(self.members) or UNNAMED
         self.detail = self.detail or meaning.text
+
+
+def invalid(first: BrokenRule, *more: BrokenRule) -> EdgeError:
+    """The `validation_failed` of a request that breaks these rules."""
+    return EdgeError(
+        "validation_failed", hint=_sentence(first), members={**first, "errors": [first, *more][:MOST_RULES]}
+    )
+
+
+def _sentence(members: Mapping[str, Any]) -> str:
+    field, rule = members.get("field"), members.get("rule")
+    return f"{field} must be {rule}." if field and rule else ""

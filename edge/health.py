@@ -36,7 +36,14 @@ class Readiness(msgspec.Struct):
     jwks: Check
 
 
-@get("/live", sync_to_thread=False, summary="Liveness", rate_limit="liveness", responses=LIMITED)
+@get(
+    "/live",
+    sync_to_thread=False,
+    summary="Liveness",
+    response_description="The process serves",
+    rate_limit="liveness",
+    responses=LIMITED,
+)
 def live() -> Liveness:
     """Answers as long as the process serves."""
     return Liveness()
@@ -45,6 +52,7 @@ def live() -> Liveness:
 @get(
     "/ready",
     summary="Readiness",
+    response_description="Every dependency is ok",
     rate_limit="readiness",
     responses={
         503: ResponseSpec(Readiness, description="a dependency fails", generate_examples=False),

@@ -29,7 +29,12 @@ class Me(msgspec.Struct):
     ]
 
 
-@get("/me", summary="The signed-in user", responses=problem_responses(*USER_ERRORS))
+@get(
+    "/me",
+    summary="The signed-in user",
+    response_description="The caller's profile",
+    responses=problem_responses(*USER_ERRORS),
+)
 async def read_me(database: NamedDependency[Database], user: NamedDependency[User]) -> Me:
     """The caller's own profile."""
     return msgspec.convert(await database.on_behalf_of(user).call(queries.ME), Me)

@@ -122,6 +122,7 @@ def _forget_dead_workers(directory: Path) -> None:
     guards=[limit_address],
     rate_limit="metrics",
     summary="Prometheus metrics",
+    response_description="The exposition text",
     media_type="text/plain",
     responses=LIMITED,
 )

@@ -8,10 +8,12 @@ import msgspec
 import psycopg
 import structlog
 from litestar import Request, Response
-from litestar.exceptions import HTTPException, ValidationException
+from litestar.exceptions import HTTPException, SerializationException, ValidationException
 from litestar.openapi.datastructures import ResponseSpec
 
-from edge.errors import CATALOGUE, EdgeError
+from edge.errors import CATALOGUE, EdgeError, invalid
+from edge.malformed import broken_rules
+from edge.problem_schemas import SHAPES, Problem
 from edge.request_id import current_request_id
 from edge.sql_errors import from_sql
 
@@ -35,18 +37,6 @@ _CHALLENGE = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
 _log = structlog.get_logger("edge.problems")
 
 
-class Problem(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """The body of every error; an error may add members of its own."""
-
-    type: str
-    title: str
-    status: int
-    code: str
-    detail: str
-    hint: str | None = None
-    request_id: str | None = None
-
-
 def problem_responses(*codes: str) -> dict[int, ResponseSpec]:
     """Documents for OpenAPI that a route can answer with these codes."""
     by_status: dict[int, list[str]] = {}
@@ -54,7 +44,10 @@ def problem_responses(*codes: str) -> dict[int, ResponseSpec]:
         by_status.setdefault(CATALOGUE[code].status, []).append(code)
     return {
         status: ResponseSpec(
-            Problem, description=" or ".join(names), media_type=PROBLEM_JSON, generate_examples=False
+            SHAPES.get(names[0], Problem) if len(names) == 1 else Problem,
+            description=" or ".join(names),
+            media_type=PROBLEM_JSON,
+            generate_examples=False,
         )
         for status, names in by_status.items()
     }
@@ -107,17 +100,20 @@ def _to_edge_error(error: Exception) -> EdgeError:
     if isinstance(error, HTTPException):
         return _from_litestar(error)
     if isinstance(error, RecursionError) and "deserializing" in str(error):
-        return EdgeError("validation_failed", "The body is nested too deeply.")
+        return invalid({"field": "body", "rule": "less deeply nested"})
     if isinstance(error, UnicodeDecodeError):
-        return EdgeError("validation_failed", "The body is not UTF-8.")
+        return invalid({"field": "body", "rule": "in UTF-8"})
     return EdgeError("internal")
 
 
 def _from_litestar(error: HTTPException) -> EdgeError:
     if isinstance(error, ValidationException):
-        return EdgeError("validation_failed", members={"errors": error.extra or []})
+        listed = error.extra if isinstance(error.extra, list) else []
+        return invalid(*broken_rules(error.detail, listed))
     if code := _CODE_BY_HTTP_STATUS.get(error.status_code):
         return EdgeError(code, headers=error.headers or {})
+    if isinstance(error.__cause__, SerializationException):
+        return invalid({"field": "body", "rule": "JSON"})
     if error.status_code < 500:
         return EdgeError("validation_failed", error.detail)
     return EdgeError("internal")

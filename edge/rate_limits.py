@@ -19,6 +19,7 @@ from edge.addresses import client_address
 from edge.auth import TokenVerifier
 from edge.buckets import Buckets, Rate
 from edge.errors import EdgeError
+from edge.words import counted
 
 Connection = ASGIConnection[Any, Any, Any, Any]
 
@@ -94,7 +95,7 @@ def _refused(name: str, seconds: int, connection: Connection) -> EdgeError:
     connection.app.state.metrics.limited(name)
     return EdgeError(
         "rate_limited",
-        hint=f"Wait {seconds} seconds.",
+        hint=f"Wait {counted(seconds, 'second')}.",
         members={"limit": name, "retry_after": seconds},
         headers={"Retry-After": str(seconds)},
     )

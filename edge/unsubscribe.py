@@ -49,6 +49,7 @@ def _page(content: str) -> Response[str]:
     sync_to_thread=False,
     media_type=MediaType.HTML,
     summary="Ask before unsubscribing",
+    response_description="A page with one button",
     responses=_ERRORS,
 )
 def ask(token: Token) -> Response[str]:
@@ -56,7 +57,14 @@ def ask(token: Token) -> Response[str]:
     return _page(_QUESTION)
 
 
-@post("/", status_code=200, media_type=MediaType.HTML, summary="Unsubscribe", responses=_ERRORS)
+@post(
+    "/",
+    status_code=200,
+    media_type=MediaType.HTML,
+    summary="Unsubscribe",
+    response_description="A page that says so",
+    responses=_ERRORS,
+)
 async def unsubscribe(database: NamedDependency[Database], token: Token) -> Response[str]:
     """Ends mails of the category of the mail that this token came with; repeating it is harmless."""
     await database.as_service().call(queries.UNSUBSCRIBE, {"token": token})

@@ -7,6 +7,7 @@ from typing import Any
 import anthropic
 
 from edge.ai.call import Call, Failure, Reply, Say, Tokens, count_in
+from edge.ai.choices import schema_of
 from edge.ai.sdk_errors import failure_of
 from edge.settings import Secret
 
@@ -63,11 +64,18 @@ class AnthropicApi:
 def _params(call: Call) -> dict[str, Any]:
     return {
         **call.options,
+        **_format(call),
         "model": call.model,
         "max_tokens": call.max_tokens,
         "system": call.instructions,
         "messages": [{"role": "user", "content": call.prompt}],
     }
+
+
+def _format(call: Call) -> dict[str, Any]:
+    if call.choices is None:
+        return {}
+    return {"output_config": {"format": {"type": "json_schema", "schema": schema_of(call.choices)}}}
 
 
 def _reply(output: str, usage: object, ended: object, stop: str | None) -> Reply:

@@ -12,12 +12,13 @@ import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from time import monotonic, perf_counter
-from typing import Any, Final, LiteralString
+from typing import Annotated, Any, Final, LiteralString
 from uuid import UUID
 
 import msgspec
 import psycopg
 import structlog
+from msgspec import Meta
 
 from edge import queries
 from edge.ai.call import Call, Say, Unanswered, declined
@@ -40,11 +41,13 @@ class Usage(msgspec.Struct, frozen=True):
     """What this answer took, in tokens and in millionths of a US dollar; zeros if it was given again."""
 
     input_tokens: int
-    cached_input_tokens: int
+    cached_input_tokens: Annotated[int, Meta(description="Of these, those that the provider knew already.")]
     output_tokens: int
-    cost_micros: int
-    assumed: bool
-    """The provider did not say what it counted, so that the worst case stands here."""
+    cost_micros: Annotated[int, Meta(description="Millionths of a US dollar.")]
+    assumed: Annotated[
+        bool,
+        Meta(description="The provider did not say what it counted, so that the worst case stands here."),
+    ]
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -55,10 +58,10 @@ class Limits(msgspec.Struct, frozen=True):
     plan: str | None
     month: str
     used: int
-    held: int
+    held: Annotated[int, Meta(description="Calls that are under way: counted once they are answered.")]
     soft_limit: int | None
     hard_limit: int | None
-    remaining: int | None
+    remaining: Annotated[int | None, Meta(description="Null: as many as you like.")]
     over_soft_limit: bool
     cost_micros: int
     cost_limit_micros: int | None
@@ -68,10 +71,12 @@ class Limits(msgspec.Struct, frozen=True):
 class Completion(msgspec.Struct, frozen=True):
     """An answer; a cached one costs nothing and does not count."""
 
-    request_id: UUID
+    request_id: Annotated[
+        UUID, Meta(description="The row of this answer in the log of AI requests; not X-Request-Id.")
+    ]
     output: str
-    cached: bool
-    truncated: bool
+    cached: Annotated[bool, Meta(description="It was known, or somebody had just asked.")]
+    truncated: Annotated[bool, Meta(description="The model had more to say than it was allowed.")]
     usage: Usage
     limits: Limits | None
 

@@ -11,9 +11,9 @@ from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend
 
-from edge.errors import EdgeError
+from edge.errors import BrokenRule, invalid
+from edge.words import counted
 
-MOST_ERRORS: Final = 10
 MOST_VALUES: Final = 1000
 """Everybody else waits while an input is checked."""
 DEEPEST: Final = 20
@@ -29,8 +29,8 @@ _KINDS: Final = {
 }
 _RULES: Final[Mapping[str, Callable[[Any], str]]] = {
     "type": lambda kind: _KINDS.get(kind, "of another type"),
-    "minLength": lambda length: f"at least {length} characters long",
-    "maxLength": lambda length: f"at most {length} characters long",
+    "minLength": lambda length: f"at least {counted(length, 'character')} long",
+    "maxLength": lambda length: f"at most {counted(length, 'character')} long",
     "minItems": lambda length: f"at least {length} long",
     "maxItems": lambda length: f"at most {length} long",
     "minimum": lambda least: f"at least {least}",
@@ -54,12 +54,7 @@ def check_input(schema: Mapping[str, Any], value: Mapping[str, Any]) -> None:
         )
         errors = [_told(error) for error in found]
     if errors:
-        first = errors[0]
-        raise EdgeError(
-            "validation_failed",
-            hint=f"{first['field']} must be {first['rule']}.",
-            members={**first, "errors": errors[:MOST_ERRORS]},
-        )
+        raise invalid(*errors)
 
 
 @lru_cache(maxsize=100)
@@ -80,7 +75,7 @@ def _unique_items(
 _Validator: Final = extend(Draft202012Validator, {"uniqueItems": _unique_items})
 
 
-def _told(error: ValidationError) -> dict[str, str]:
+def _told(error: ValidationError) -> BrokenRule:
     field = ".".join(["input", *map(str, error.absolute_path)])
     if error.validator == "oneOf":
         names = [name for choice in error.validator_value for name in choice.get("required", [])]
@@ -93,7 +88,7 @@ def _listed(values: Iterable[Any]) -> str:
     return ", ".join(map(str, values))
 
 
-def _unsound(value: Mapping[str, Any]) -> list[dict[str, str]]:
+def _unsound(value: Mapping[str, Any]) -> list[BrokenRule]:
     """What no schema could make good, found before anything costly looks at it."""
     waiting: list[tuple[str, Any, int]] = [("input", value, 0)]
     seen = 0

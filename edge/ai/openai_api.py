@@ -7,6 +7,7 @@ from typing import Any
 import openai
 
 from edge.ai.call import Call, Failure, Reply, Say, Tokens, count_in
+from edge.ai.choices import schema_of
 from edge.ai.sdk_errors import failure_of
 from edge.settings import Secret
 
@@ -62,6 +63,7 @@ class OpenAIApi:
 def _params(call: Call) -> dict[str, Any]:
     return {
         **call.options,
+        **_format(call),
         "model": call.model,
         "max_completion_tokens": call.max_tokens,
         "messages": [
@@ -69,6 +71,13 @@ def _params(call: Call) -> dict[str, Any]:
             {"role": "user", "content": call.prompt},
         ],
     }
+
+
+def _format(call: Call) -> dict[str, Any]:
+    if call.choices is None:
+        return {}
+    schema = {"name": "answer", "strict": True, "schema": schema_of(call.choices)}
+    return {"response_format": {"type": "json_schema", "json_schema": schema}}
 
 
 def _reply(output: str, usage: object, stop: str, refusal: str | None) -> Reply:

@@ -9,18 +9,19 @@ import msgspec
 from litestar import post
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.openapi.spec import Example, OpenAPIMediaType, Operation, Schema
-from litestar.openapi.spec.enums import OpenAPIType
+from litestar.openapi.spec import Example, OpenAPIMediaType
 from litestar.params import BodyKwarg
 from litestar.response import Stream
 from msgspec import Meta
 
 from edge import queries
 from edge.ai.completions import Completion, Completions, Question
+from edge.ai.event_schema import EVENTS
 from edge.ai.events import MEDIA_TYPE, streamed
 from edge.ai.inputs import check_input
 from edge.auth import User
 from edge.database import Database
+from edge.operations import Documented
 from edge.problems import USER_ERRORS, problem_responses
 
 
@@ -40,17 +41,21 @@ class Ask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 @dataclass
-class AnsweredInEvents(Operation):
+class AnsweredInEvents(Documented):
     """The route also answers with a stream, which a return type cannot say."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         answer: Any = (self.responses or {}).get("200")
         if answer:
-            answer.content[MEDIA_TYPE] = OpenAPIMediaType(schema=Schema(type=OpenAPIType.STRING))
+            answer.content[MEDIA_TYPE] = OpenAPIMediaType(schema=EVENTS)
 
 
 _ASK: Final = Example(
     summary="A summary", value={"feature": "summarize", "input": {"text": "Ada met Grace. They talked."}}
+)
+_ANSWER: Final = ResponseSpec(
+    Completion, description="The answer, at once or as events", generate_examples=False
 )
 _ERRORS: Final = problem_responses(
     *USER_ERRORS, "validation_failed", "not_found", "conflict", "quota_exceeded", "payload_too_large"
@@ -63,7 +68,12 @@ _ERRORS: Final = problem_responses(
     rate_limit="ai",
     summary="Ask a model",
     operation_class=AnsweredInEvents,
-    responses={200: ResponseSpec(Completion, description="The answer", generate_examples=False), **_ERRORS},
+    responses={
+        200: ResponseSpec(
+            Completion, description="The answer, at once or as events", generate_examples=False
+        ),
+        **_ERRORS,
+    },
 )
 async def complete(
     database: NamedDependency[Database],

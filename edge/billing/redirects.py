@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from edge.errors import EdgeError
+from edge.errors import invalid
 
 MAX_LENGTH: Final = 2000
 RULE: Final = f"a URL of up to {MAX_LENGTH} characters on an allowed origin"
@@ -30,9 +30,7 @@ class Redirects:
             return self._site_url + default
         match = _URL.fullmatch(url) if len(url) <= MAX_LENGTH and _PLAIN.fullmatch(url) else None
         if match is None or match["origin"].lower() not in self._origins:
-            raise EdgeError(
-                "validation_failed", hint=f"{field} must be {RULE}.", members={"field": field, "rule": RULE}
-            )
+            raise invalid({"field": field, "rule": RULE})
         return url
 
 

@@ -99,7 +99,14 @@ _ERRORS: Final = problem_responses(
 _log = structlog.get_logger("edge.billing")
 
 
-@post("/checkout", status_code=200, rate_limit="checkout", summary="Order and pay", responses=_ERRORS)
+@post(
+    "/checkout",
+    status_code=200,
+    rate_limit="checkout",
+    summary="Order and pay",
+    response_description="The order, and the page where it is paid",
+    responses=_ERRORS,
+)
 async def checkout(
     database: NamedDependency[Database],
     stripe: NamedDependency[Stripe],
@@ -126,6 +133,7 @@ async def checkout(
     status_code=200,
     rate_limit="retry_order",
     summary="Pay again",
+    response_description="The order, and the page where it is paid",
     responses=_ERRORS,
 )
 async def retry_order(
@@ -140,7 +148,14 @@ async def retry_order(
     return _order_page(staged, await open_checkout(database.as_service(), stripe, staged))
 
 
-@post("/subscription", status_code=200, rate_limit="subscription", summary="Subscribe", responses=_ERRORS)
+@post(
+    "/subscription",
+    status_code=200,
+    rate_limit="subscription",
+    summary="Subscribe",
+    response_description="The page where the plan is bought",
+    responses=_ERRORS,
+)
 async def subscribe(
     database: NamedDependency[Database],
     stripe: NamedDependency[Stripe],
@@ -164,6 +179,7 @@ async def subscribe(
     status_code=200,
     rate_limit="billing_portal",
     summary="Manage subscriptions",
+    response_description="The page of the billing portal",
     responses=_ERRORS,
 )
 async def visit_portal(

@@ -20,7 +20,7 @@ from stripe import SignatureVerificationError, WebhookSignature
 
 from edge import queries
 from edge.database import Database
-from edge.errors import EdgeError
+from edge.errors import EdgeError, invalid
 from edge.problems import problem_responses
 from edge.rate_limits import BAD_SIGNATURES
 from edge.settings import Secret
@@ -51,6 +51,7 @@ class Receipt(msgspec.Struct, frozen=True):
     status_code=200,
     rate_limit=BAD_SIGNATURES,
     summary="Events of Stripe",
+    response_description="The event is recorded",
     tags=["stripe"],
     responses=_ERRORS,
 )
@@ -77,7 +78,7 @@ async def receive_event(
     try:
         status = await database.as_service().call(queries.RECEIVE_STRIPE_EVENT, {"payload": payload})
     except psycopg.errors.StatementTooComplex as error:
-        raise EdgeError("validation_failed", "The event is nested too deeply.") from error
+        raise invalid({"field": "body", "rule": "less deeply nested"}) from error
     state.metrics.received(status)
     return Receipt(status)
 

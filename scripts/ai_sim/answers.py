@@ -42,7 +42,7 @@ def reply_to(asked: Asked) -> Reply:
     """Cut off where the client wants no more tokens."""
     digest = digest_of(asked)
     if asked.schema is not None:
-        text = json.dumps(_example(asked.schema, digest, asked.question))
+        text = json.dumps(_example(asked.schema, digest, _LABELS.sub("", asked.question)))
     elif labels := _LABELS.search(asked.question):
         offered = {"enum": labels["list"].strip().removeprefix("- ").split("\n- ")}
         text = str(_example(offered, digest, asked.question.replace(labels[0], "")))

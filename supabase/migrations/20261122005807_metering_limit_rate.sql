@@ -58,7 +58,8 @@ language sql
 stable
 set search_path = ''
 return core.fail(
-    'rate_limited', format('Wait %s seconds.', metering.seconds(wait)),
+    'rate_limited',
+    format('Wait %s second%s.', metering.seconds(wait), case when metering.seconds(wait) <> 1 then 's' end),
     jsonb_build_object('limit', name, 'retry_after', metering.seconds(wait)),
     jsonb_build_object('Retry-After', metering.seconds(wait)::text)
 );

@@ -58,7 +58,9 @@ begin
         'UTF8'
     ));
     -- Each token has a byte at least; what the provider wraps around them is a few dozen.
-    v_call.input_bound := octet_length(v_feature.instructions) + octet_length(v_call.prompt) + 500;
+    v_call.input_bound := octet_length(v_feature.instructions) + octet_length(v_call.prompt) + 500
+        -- … and the schema of the answer, where it must be one of several: twice what it lists.
+        + coalesce(2 * octet_length(v_call.choices::text) + 500, 0);
     v_call.output_bound := (v_feature.parameters ->> 'max_tokens')::bigint;
     v_call.worst_cost_micros := ai.worst_cost(v_model, v_call.input_bound, v_call.output_bound);
     if v_call.input_bound > v_model.up_to_tokens or v_call.worst_cost_micros > v_feature.cost_ceiling_micros then

@@ -63,7 +63,24 @@ def test_the_other_provider_is_asked_alike(desk: Desk, ada: Person) -> None:
 LABELS = ["Billing", "Feature request"]
 
 
-@pytest.mark.parametrize("said", ["Billing", "billing", " BILLING\n", "feature  Request"])
+@pytest.mark.parametrize("provider", ["openai", "anthropic"])
+def test_providers_are_asked_to_hold_the_model_to_the_labels(desk: Desk, ada: Person, provider: str) -> None:
+    """The stand-in answers in JSON only where a schema asks for it, and from what the schema lists."""
+    desk.world.as_dba(
+        "update ai.features set provider = s.provider, model = s.model, parameters = '{\"max_tokens\": 128}',"
+        " template = '{text}: {labels}'"
+        " from ai.features as s where ai.features.feature = 'classify' and s.provider = %s",
+        provider,
+    )
+    output = ok(desk.ask(ada, {"text": "Money", "labels": LABELS}, "classify"))["output"]
+    assert output in LABELS
+    (call,) = desk.calls()
+    assert (call["provider"], call["streamed"]) == (provider, False)
+
+
+@pytest.mark.parametrize(
+    "said", ["Billing", "billing", " BILLING\n", "feature  Request", '{"answer": "Billing"}']
+)
 def test_an_answer_is_the_label_as_it_was_written(desk: Desk, ada: Person, said: str) -> None:
     desk.providers.fault("say", text=said)
     answer = ok(desk.ask(ada, {"text": "Money.", "labels": LABELS}, "classify"))
@@ -71,7 +88,9 @@ def test_an_answer_is_the_label_as_it_was_written(desk: Desk, ada: Person, said:
     assert len(desk.calls()) == 1
 
 
-@pytest.mark.parametrize("said", ["Love", "Billing.", "Billing or Feature request", "- Billing", "bill"])
+@pytest.mark.parametrize(
+    "said", ["Love", "Billing or Feature request", "- Billing", "bill", '{"answer": "Love"}', '["Billing"]']
+)
 def test_what_is_no_label_is_no_answer(desk: Desk, ada: Person, said: str) -> None:
     desk.providers.fault("say", times=9, text=said)
     asked = {"text": "Money.", "labels": LABELS}
@@ -136,7 +155,7 @@ UNFIT: list[tuple[Any, str, str]] = [
     ({"text": 1}, "input.text", "a text"),
     ({"text": None}, "input.text", "a text"),
     ({"text": ["A"]}, "input.text", "a text"),
-    ({"text": ""}, "input.text", "at least 1 characters long"),
+    ({"text": ""}, "input.text", "at least 1 character long"),
     ({"text": "x" * 20_001}, "input.text", "at most 20000 characters long"),
     ({"text": "A\0B"}, "input.text", "without NUL characters"),
     ({"text": "A", "model": "claude-opus-5-5"}, "input", "without other members"),

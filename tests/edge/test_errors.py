@@ -11,7 +11,8 @@ from litestar.testing import TestClient
 from litestar.types import ASGIApp
 
 from edge.app import MAX_BODY_BYTES
-from edge.errors import CATALOGUE
+from edge.billing.redirects import RULE
+from edge.errors import CATALOGUE, UNNAMED
 from tests.acting import World
 from tests.edge.auth_server import AuthServer
 
@@ -62,8 +63,8 @@ def test_the_catalogue_is_the_databases(world: World) -> None:
 def test_a_typed_error_of_sql_arrives_with_code_status_details_and_hint(asker: Asker, code: str) -> None:
     answer = asker.run(f"""select core.fail('{code}', 'Do this.', '{{"limit": 3, "used": 4}}')""")
     assert_is_problem(
-        answer, CATALOGUE[code].status, code, hint="Do this.", limit=3, used=4, detail=CATALOGUE[code].text,
-        request_id="asked-1",
+        answer, CATALOGUE[code].status, code, hint="Do this.", limit=3, used=4, request_id="asked-1",
+        detail="Do this." if code == "validation_failed" else CATALOGUE[code].text,
     )  # fmt: skip
 
 
@@ -129,7 +130,17 @@ def test_an_untyped_error_of_sql_gets_a_code_and_loses_its_words(
     answer = asker.run(raising(sqlstate, "internal words", "Key (iban)=(DE02) exists", "internal hint"))
     problem = assert_is_problem(answer, status, code)
     assert set(problem) == {"type", "title", "status", "code", "detail", "request_id"}
-    assert problem["detail"] == CATALOGUE[code].text
+    assert problem["detail"] == (UNNAMED if code == "validation_failed" else CATALOGUE[code].text)
+
+
+def test_what_sql_does_not_accept_is_named_in_a_sentence(asker: Asker) -> None:
+    answer = asker.run("select core.valid(false, 'name', 'one line')")
+    sentence = "name must be one line."
+    assert_is_problem(
+        answer, 422, "validation_failed", detail=sentence, hint=sentence, field="name", rule="one line"
+    )
+    answer = asker.run("""select core.fail('validation_failed', null, '{"field": "a", "rule": "b"}')""")
+    assert_is_problem(answer, 422, "validation_failed", detail="a must be b.")
 
 
 def test_a_malformed_message_with_headers_is_a_fault_of_ours(asker: Asker) -> None:
@@ -159,21 +170,67 @@ def test_unknown_addresses_and_methods_are_problems_too(client: Client) -> None:
     assert "GET" in answer.headers["allow"]
 
 
+def assert_breaks(answer: Response, *rules: tuple[str, str]) -> None:
+    """One shape wherever a rule is broken: the first in the problem itself, all of them in `errors`."""
+    field, rule = rules[0]
+    assert_is_problem(
+        answer, 422, "validation_failed", field=field, rule=rule, detail=f"{field} must be {rule}.",
+        errors=[{"field": field, "rule": rule} for field, rule in rules],
+    )  # fmt: skip
+
+
 def test_a_value_that_breaks_a_rule_is_named(client: Client) -> None:
-    answer = client.get("/probe/things/1", params={"limit": "many"})
-    (error,) = assert_is_problem(answer, 422, "validation_failed")["errors"]
-    assert error["key"] == "limit"
-    assert_is_problem(client.get("/probe/things/1"), 422, "validation_failed")
+    assert_breaks(client.get("/probe/things/1", params={"limit": "many"}), ("limit", "a whole number"))
+    assert_breaks(client.get("/probe/things/1"), ("limit", "given"))
 
 
-@pytest.mark.parametrize("body", [b"{", b"", b"[]", b'{"sql": 5}', b"\xff"])
-def test_a_malformed_body_is_a_failed_validation(client: Client, auth: AuthServer, body: bytes) -> None:
+PRICE = str(uuid.uuid4())
+MALFORMED: list[tuple[str, Any, str, str]] = [
+    ("ai/complete", {"input": {}}, "feature", "given"),
+    ("ai/complete", {"feature": 1, "input": {}}, "feature", "a text"),
+    ("ai/complete", {"feature": "", "input": {}}, "feature", "at least 1 character long"),
+    ("ai/complete", {"feature": "x" * 51, "input": {}}, "feature", "at most 50 characters long"),
+    ("ai/complete", {"feature": "x", "input": []}, "input", "an object"),
+    ("ai/complete", {"feature": "x", "input": {}, "model": "y"}, "model", "left out"),
+    ("ai/complete", {"feature": "x", "input": {}, "stream": "yes"}, "stream", "true or false"),
+    ("ai/complete", {"feature": "x", "input": {}, "idempotency_key": 1}, "idempotency_key", "a text or null"),
+    ("ai/complete", {"feature": "summarize", "input": {"text": 1}}, "input.text", "a text"),
+    ("checkout", {"items": []}, "items", "at least 1 long"),
+    ("checkout", {"items": [1]}, "items.0", "an object"),
+    ("checkout", {"items": [{"quantity": 1}]}, "items.0.price_id", "given"),
+    ("checkout", {"items": [{"price_id": "x", "quantity": 1}]}, "items.0.price_id", "a uuid"),
+    ("checkout", {"items": [{"price_id": PRICE, "quantity": 0}]}, "items.0.quantity", "at least 1"),
+    ("checkout", {"items": [{"price_id": PRICE, "quantity": 1.5}]}, "items.0.quantity", "a whole number"),
+    ("checkout", {"items": [], "cancel_url": 5}, "items", "at least 1 long"),
+    ("billing-portal", {"return_url": "https://evil.example"}, "return_url", RULE),
+]
+
+
+def test_a_body_that_breaks_a_rule_is_named(client: Client, auth: AuthServer, world: World) -> None:
+    headers = {"Authorization": f"Bearer {auth.token(world.person('ada').id)}"}
+    for path, body, field, rule in MALFORMED:
+        assert_breaks(client.post(f"/v1/{path}", json=body, headers=headers), (field, rule))
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "rule"),
+    [
+        (b"{", "body", "JSON"),
+        (b"", "body", "given"),
+        (b"[]", "body", "an object"),
+        (b'{"sql": 5}', "sql", "a text"),
+        (b"\xff", "body", "JSON"),
+        (b'{"sql": "\xff"}', "body", "in UTF-8"),
+    ],
+)
+def test_a_malformed_body_is_a_failed_validation(
+    client: Client, auth: AuthServer, body: bytes, field: str, rule: str
+) -> None:
     headers = {
         "Authorization": f"Bearer {auth.token(uuid.uuid4())}",
         "Content-Type": "application/json",
     }
-    answer = client.post("/v1/probe/sql", content=body, headers=headers)
-    assert_is_problem(answer, 422, "validation_failed")
+    assert_breaks(client.post("/v1/probe/sql", content=body, headers=headers), (field, rule))
 
 
 def test_a_body_above_the_limit_is_refused(client: Client, auth: AuthServer) -> None:
