@@ -455,6 +455,14 @@ isOneToOne: false
         isOneToOne: true
         isSetofReturn: false
       } },
+"admin_ai_costs":
+{ Args: { "month"?: string }; Returns: Database["public"]['CompositeTypes']["admin_ai_cost"][]
+                          SetofOptions: {
+        from: "*"
+        to: "admin_ai_cost"
+        isOneToOne: false
+        isSetofReturn: true
+      } },
 "admin_ai_requests":
 { Args: { "before"?: string,"feature"?: string,"outcome"?: string,"page_size"?: number,"user_id"?: string }; Returns: Database["public"]['CompositeTypes']["admin_ai_request"][]
                           SetofOptions: {
@@ -468,6 +476,14 @@ isOneToOne: false
                           SetofOptions: {
         from: "*"
         to: "audit_entry"
+        isOneToOne: false
+        isSetofReturn: true
+      } },
+"admin_budgets":
+{ Args: Record<PropertyKey, never>; Returns: Database["public"]['CompositeTypes']["admin_budget"][]
+                          SetofOptions: {
+        from: "*"
+        to: "admin_budget"
         isOneToOne: false
         isSetofReturn: true
       } },
@@ -509,6 +525,14 @@ isOneToOne: false
         isOneToOne: false
         isSetofReturn: true
       } },
+"admin_people":
+{ Args: { "email": string }; Returns: Database["public"]['CompositeTypes']["admin_person"][]
+                          SetofOptions: {
+        from: "*"
+        to: "admin_person"
+        isOneToOne: false
+        isSetofReturn: true
+      } },
 "admin_refund_payment":
 { Args: { "amount"?: number,"idempotency_key"?: string,"payment_id": string,"reason"?: string }; Returns: {
               "amount": number,
@@ -543,7 +567,7 @@ isOneToOne: false
 { Args: { "action": string,"cost_limit_micros": number,"reason": string }; Returns: Json
                            },
 "admin_set_limit":
-{ Args: { "action": string,"cost_limit_micros": number,"expires_at"?: string,"hard_limit": number,"reason": string,"soft_limit": number,"user_id": string }; Returns: Database["public"]['CompositeTypes']["usage_status"]
+{ Args: { "action": string,"cost_limit_micros"?: number,"expires_at"?: string,"hard_limit"?: number,"reason"?: string,"soft_limit"?: number,"unlimited"?: (string)[],"user_id": string }; Returns: Database["public"]['CompositeTypes']["usage_status"]
                           SetofOptions: {
         from: "*"
         to: "usage_status"
@@ -572,6 +596,14 @@ isOneToOne: false
                           SetofOptions: {
         from: "*"
         to: "stripe_event"
+        isOneToOne: false
+        isSetofReturn: true
+      } },
+"ai_features":
+{ Args: Record<PropertyKey, never>; Returns: Database["public"]['CompositeTypes']["ai_feature"][]
+                          SetofOptions: {
+        from: "*"
+        to: "ai_feature"
         isOneToOne: false
         isSetofReturn: true
       } },
@@ -723,10 +755,18 @@ isOneToOne: false
             [_ in never]: never
           }
           CompositeTypes: {
-            "admin_ai_request": {
+            "admin_ai_cost": {
+                        "month": string | null,"feature": string | null,"calls": number | null,"free_calls": number | null,"input_tokens": number | null,"output_tokens": number | null,"cost_micros": number | null,"lost_cost_micros": number | null
+                      },"admin_ai_request": {
                         "id": string | null,"user_id": string | null,"scope": string | null,"feature": string | null,"provider": string | null,"model": string | null,"outcome": string | null,"reason": string | null,"input_tokens": number | null,"cached_input_tokens": number | null,"output_tokens": number | null,"cost_micros": number | null,"assumed": boolean | null,"lost_cost_micros": number | null,"latency_ms": number | null,"created_at": string | null,"ended_at": string | null
+                      },"admin_budget": {
+                        "action": string | null,"name": string | null,"cost_limit_micros": number | null,"cost_micros": number | null,"held_cost_micros": number | null,"month": string | null,"resets_at": string | null,"reason": string | null
                       },"admin_payment": {
                         "id": string | null,"order_id": string | null,"subscription_id": string | null,"user_id": string | null,"organization_id": string | null,"email": string | null,"status": string | null,"currency": string | null,"amount": number | null,"amount_refunded": number | null,"amount_requested": number | null,"disputed": boolean | null,"failure_code": string | null,"created_at": string | null,"paid_at": string | null
+                      },"admin_person": {
+                        "id": string | null,"email": string | null,"name": string | null,"role": string | null,"plan": string | null,"created_at": string | null
+                      },"ai_feature": {
+                        "feature": string | null,"description": string | null,"input_schema": Json | null
                       },"audit_entry": {
                         "id": number | null,"at": string | null,"database_role": string | null,"user_id": string | null,"actor": string | null,"request_id": string | null,"table_name": string | null,"row_key": string | null,"action": string | null,"changes": Json | null
                       },"discrepancy": {
@@ -738,7 +778,7 @@ isOneToOne: false
                       },"stripe_event": {
                         "id": string | null,"type": string | null,"status": string | null,"attempts": number | null,"error": string | null,"created": string | null,"received_at": string | null,"ended_at": string | null,"payload": Json | null
                       },"usage_status": {
-                        "action": string | null,"plan": string | null,"month": string | null,"used": number | null,"held": number | null,"soft_limit": number | null,"hard_limit": number | null,"remaining": number | null,"over_soft_limit": boolean | null,"cost_micros": number | null,"cost_limit_micros": number | null,"resets_at": string | null
+                        "action": string | null,"name": string | null,"plan": string | null,"month": string | null,"used": number | null,"held": number | null,"soft_limit": number | null,"hard_limit": number | null,"remaining": number | null,"over_soft_limit": boolean | null,"cost_micros": number | null,"cost_limit_micros": number | null,"resets_at": string | null
                       }
           }
         }

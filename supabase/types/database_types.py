@@ -735,6 +735,17 @@ class PublicUsageUpdate(TypedDict):
     warned_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="warned_at")]]
 
 
+class PublicAdminAiCost(BaseModel):
+    month: Optional[datetime.date] = Field(alias="month")
+    feature: Optional[str] = Field(alias="feature")
+    calls: Optional[int] = Field(alias="calls")
+    free_calls: Optional[int] = Field(alias="free_calls")
+    input_tokens: Optional[int] = Field(alias="input_tokens")
+    output_tokens: Optional[int] = Field(alias="output_tokens")
+    cost_micros: Optional[int] = Field(alias="cost_micros")
+    lost_cost_micros: Optional[int] = Field(alias="lost_cost_micros")
+
+
 class PublicAdminAiRequest(BaseModel):
     id: Optional[uuid.UUID] = Field(alias="id")
     user_id: Optional[uuid.UUID] = Field(alias="user_id")
@@ -755,6 +766,17 @@ class PublicAdminAiRequest(BaseModel):
     ended_at: Optional[datetime.datetime] = Field(alias="ended_at")
 
 
+class PublicAdminBudget(BaseModel):
+    action: Optional[str] = Field(alias="action")
+    name: Optional[str] = Field(alias="name")
+    cost_limit_micros: Optional[int] = Field(alias="cost_limit_micros")
+    cost_micros: Optional[int] = Field(alias="cost_micros")
+    held_cost_micros: Optional[int] = Field(alias="held_cost_micros")
+    month: Optional[datetime.date] = Field(alias="month")
+    resets_at: Optional[datetime.datetime] = Field(alias="resets_at")
+    reason: Optional[str] = Field(alias="reason")
+
+
 class PublicAdminPayment(BaseModel):
     id: Optional[uuid.UUID] = Field(alias="id")
     order_id: Optional[uuid.UUID] = Field(alias="order_id")
@@ -771,6 +793,21 @@ class PublicAdminPayment(BaseModel):
     failure_code: Optional[str] = Field(alias="failure_code")
     created_at: Optional[datetime.datetime] = Field(alias="created_at")
     paid_at: Optional[datetime.datetime] = Field(alias="paid_at")
+
+
+class PublicAdminPerson(BaseModel):
+    id: Optional[uuid.UUID] = Field(alias="id")
+    email: Optional[str] = Field(alias="email")
+    name: Optional[str] = Field(alias="name")
+    role: Optional[str] = Field(alias="role")
+    plan: Optional[str] = Field(alias="plan")
+    created_at: Optional[datetime.datetime] = Field(alias="created_at")
+
+
+class PublicAiFeature(BaseModel):
+    feature: Optional[str] = Field(alias="feature")
+    description: Optional[str] = Field(alias="description")
+    input_schema: Optional[JsonValue] = Field(alias="input_schema")
 
 
 class PublicAuditEntry(BaseModel):
@@ -827,6 +864,7 @@ class PublicStripeEvent(BaseModel):
 
 class PublicUsageStatus(BaseModel):
     action: Optional[str] = Field(alias="action")
+    name: Optional[str] = Field(alias="name")
     plan: Optional[str] = Field(alias="plan")
     month: Optional[datetime.date] = Field(alias="month")
     used: Optional[int] = Field(alias="used")
