@@ -48,6 +48,8 @@ create view metering.limits with (security_invoker = true) as
 select
     p.id as user_id,
     a.action,
+    a.name as action_name,
+    a.least_cost_micros,
     t.plan,
     o.user_id is not null as is_override,
     coalesce(o.user_id is not null or l.plan is not null, false) as is_included,
@@ -61,9 +63,7 @@ select
         when o.user_id is not null then o.cost_limit_micros
         when l.plan is not null then l.cost_limit_micros
         else 0
-    end as cost_limit_micros,
-    a.name as action_name,
-    a.least_cost_micros
+    end as cost_limit_micros
 from public.profiles as p
 -- Every metered call looks here. Most people belong to no organization, and comparing plans only for
 -- those who do halves what it costs; `offset` has it done once.

@@ -94,7 +94,7 @@ begin
         when limits.hard_limit = 0 then 'an admin has switched this off for you.'
         when v_left = 0 and v_held > 0
             then format(
-                '%s, %s, is used up until %s. %s of it belong to work under way; what that does not need comes back.',
+                '%s, %s, is used up until %s. Work under way holds %s of it; what that does not need comes back.',
                 v_whose, limits.hard_limit, metering.until(month), v_held
             )
         when v_left = 0 then format('%s, %s, is used up until %s.', v_whose, limits.hard_limit, metering.until(month))

@@ -94,8 +94,8 @@ stable
 set search_path = ''
 begin atomic
     select
-        u.action, u.name, u.plan, u.month, u.used, u.held, u.soft_limit, u.hard_limit, u.remaining, u.over_soft_limit,
-        u.cost_micros, u.cost_limit_micros, u.resets_at
+        u.action, u.name, u.plan, u.month, u.used, u.held, u.soft_limit, u.hard_limit, u.remaining,
+        u.over_soft_limit, u.cost_micros, u.cost_limit_micros, u.resets_at
     from metering.my_usage() as u;
 end;
 comment on function public.my_usage() is

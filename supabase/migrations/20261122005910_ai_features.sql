@@ -98,7 +98,9 @@ create table ai.features (
     constraint cache_scope_is_known check (cache_scope in ('user', 'tenant', 'installation')),
     constraint cache_age_is_bounded check (cache_for between interval '0' and interval '90 days'),
     constraint input_is_an_object check (
-        core.valid(coalesce(input_schema ->> 'type', '') = 'object', 'input_schema', 'the JSON Schema of an object')
+        core.valid(
+            coalesce(input_schema ->> 'type', '') = 'object', 'input_schema', 'the JSON Schema of an object'
+        )
     ),
     constraint template_names_what_every_input_has check (ai.is_template(template, input_schema)),
     constraint answers_are_listed_by_every_input check (
@@ -211,3 +213,38 @@ as $$
 $$;
 comment on function edge.ai_input_schema(text) is
 'What the input of a feature has to look like. Definer because features are closed to clients.';
+
+create type public.ai_feature as (
+    feature text,
+    description text,
+    input_schema jsonb
+);
+comment on type public.ai_feature is 'Something that a model can be asked for, and what its input has to look like (JSON Schema).';
+
+create function ai.offered()
+returns setof public.ai_feature
+language sql
+stable
+security definer
+set search_path = ''
+as $$
+    select f.feature, f.description, f.input_schema
+    from ai.features as f
+    where f.enabled
+    order by f.feature;
+$$;
+comment on function ai.offered() is
+'The features that may be used. Definer because features are closed to clients, who need not know models, prompts and prices.';
+
+create function public.ai_features()
+returns setof public.ai_feature
+language sql
+stable
+set search_path = ''
+begin atomic
+    select
+        f.feature, f.description, f.input_schema
+    from ai.offered() as f;
+end;
+comment on function public.ai_features() is
+'What /v1/ai/complete can be asked for, and the JSON Schema of each input.';

@@ -41,6 +41,16 @@ as $$
 #variable_conflict use_column
 begin
     perform admin.require_admin();
+    perform core.valid(
+        ai_requests.outcome in ('under_way', 'answered', 'hit', 'followed', 'failed', 'declined', 'abandoned'),
+        'outcome', 'under_way, answered, hit, followed, failed, declined or abandoned'
+    );
+    perform core.valid(
+        ai_requests.feature is null
+        or exists (select from ai.features as f where f.feature = ai_requests.feature)
+        or exists (select from ai.requests as r where r.feature = ai_requests.feature),
+        'feature', 'the name of a feature'
+    );
     return query
     select
         r.id, r.user_id, r.scope, r.feature, r.provider, r.model, r.outcome, r.reason, r.input_tokens,

@@ -455,6 +455,14 @@ isOneToOne: false
         isOneToOne: true
         isSetofReturn: false
       } },
+"admin_ai_costs":
+{ Args: { "month"?: string }; Returns: Database["public"]['CompositeTypes']["admin_ai_cost"][]
+                          SetofOptions: {
+        from: "*"
+        to: "admin_ai_cost"
+        isOneToOne: false
+        isSetofReturn: true
+      } },
 "admin_ai_requests":
 { Args: { "before"?: string,"feature"?: string,"outcome"?: string,"page_size"?: number,"user_id"?: string }; Returns: Database["public"]['CompositeTypes']["admin_ai_request"][]
                           SetofOptions: {
@@ -588,6 +596,14 @@ isOneToOne: false
                           SetofOptions: {
         from: "*"
         to: "stripe_event"
+        isOneToOne: false
+        isSetofReturn: true
+      } },
+"ai_features":
+{ Args: Record<PropertyKey, never>; Returns: Database["public"]['CompositeTypes']["ai_feature"][]
+                          SetofOptions: {
+        from: "*"
+        to: "ai_feature"
         isOneToOne: false
         isSetofReturn: true
       } },
@@ -739,7 +755,9 @@ isOneToOne: false
             [_ in never]: never
           }
           CompositeTypes: {
-            "admin_ai_request": {
+            "admin_ai_cost": {
+                        "month": string | null,"feature": string | null,"calls": number | null,"free_calls": number | null,"input_tokens": number | null,"output_tokens": number | null,"cost_micros": number | null,"lost_cost_micros": number | null
+                      },"admin_ai_request": {
                         "id": string | null,"user_id": string | null,"scope": string | null,"feature": string | null,"provider": string | null,"model": string | null,"outcome": string | null,"reason": string | null,"input_tokens": number | null,"cached_input_tokens": number | null,"output_tokens": number | null,"cost_micros": number | null,"assumed": boolean | null,"lost_cost_micros": number | null,"latency_ms": number | null,"created_at": string | null,"ended_at": string | null
                       },"admin_budget": {
                         "action": string | null,"name": string | null,"cost_limit_micros": number | null,"cost_micros": number | null,"held_cost_micros": number | null,"month": string | null,"resets_at": string | null,"reason": string | null
@@ -747,6 +765,8 @@ isOneToOne: false
                         "id": string | null,"order_id": string | null,"subscription_id": string | null,"user_id": string | null,"organization_id": string | null,"email": string | null,"status": string | null,"currency": string | null,"amount": number | null,"amount_refunded": number | null,"amount_requested": number | null,"disputed": boolean | null,"failure_code": string | null,"created_at": string | null,"paid_at": string | null
                       },"admin_person": {
                         "id": string | null,"email": string | null,"name": string | null,"role": string | null,"plan": string | null,"created_at": string | null
+                      },"ai_feature": {
+                        "feature": string | null,"description": string | null,"input_schema": Json | null
                       },"audit_entry": {
                         "id": number | null,"at": string | null,"database_role": string | null,"user_id": string | null,"actor": string | null,"request_id": string | null,"table_name": string | null,"row_key": string | null,"action": string | null,"changes": Json | null
                       },"discrepancy": {

@@ -735,6 +735,17 @@ class PublicUsageUpdate(TypedDict):
     warned_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="warned_at")]]
 
 
+class PublicAdminAiCost(BaseModel):
+    month: Optional[datetime.date] = Field(alias="month")
+    feature: Optional[str] = Field(alias="feature")
+    calls: Optional[int] = Field(alias="calls")
+    free_calls: Optional[int] = Field(alias="free_calls")
+    input_tokens: Optional[int] = Field(alias="input_tokens")
+    output_tokens: Optional[int] = Field(alias="output_tokens")
+    cost_micros: Optional[int] = Field(alias="cost_micros")
+    lost_cost_micros: Optional[int] = Field(alias="lost_cost_micros")
+
+
 class PublicAdminAiRequest(BaseModel):
     id: Optional[uuid.UUID] = Field(alias="id")
     user_id: Optional[uuid.UUID] = Field(alias="user_id")
@@ -791,6 +802,12 @@ class PublicAdminPerson(BaseModel):
     role: Optional[str] = Field(alias="role")
     plan: Optional[str] = Field(alias="plan")
     created_at: Optional[datetime.datetime] = Field(alias="created_at")
+
+
+class PublicAiFeature(BaseModel):
+    feature: Optional[str] = Field(alias="feature")
+    description: Optional[str] = Field(alias="description")
+    input_schema: Optional[JsonValue] = Field(alias="input_schema")
 
 
 class PublicAuditEntry(BaseModel):

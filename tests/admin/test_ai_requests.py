@@ -1,5 +1,7 @@
 """What admins see of AI calls: numbers, never text."""
 
+from typing import LiteralString
+
 from tests.acting import World, refused
 from tests.ai.calls import Edge, answered, start
 from tests.ai.conftest import edge
@@ -24,10 +26,32 @@ def test_pages_follow_each_other_and_filters_hold(world: World, edge: Edge) -> N
     (failed,) = root.rows("select * from admin_ai_requests(user_id => %s)", bob.id)
     assert (failed["reason"], failed["lost_cost_micros"] > 0) == ("overloaded", True)
     assert root.rows("select * from admin_ai_requests(feature => 'classify')") == []
+    for outcome in ("answred", ""):
+        with refused("validation_failed", field="outcome"):
+            root.rows("select * from admin_ai_requests(outcome => %s)", outcome)
+    with refused("validation_failed", field="feature"):
+        root.rows("select * from admin_ai_requests(feature => 'sumarize')")
+
+    costs = root.rows("select * from admin_ai_costs()")
+    (this,) = costs
+    assert (this["feature"], this["calls"], this["free_calls"], this["cost_micros"]) == (
+        "summarize",
+        2,
+        1,
+        300,
+    )
+    assert (this["input_tokens"], this["lost_cost_micros"]) == (200, failed["lost_cost_micros"])
+    assert root.rows("select * from admin_ai_costs((%s + interval '3 days')::date)", this["month"]) == costs
+    assert root.rows("select * from admin_ai_costs((%s - interval '1 day')::date)", this["month"]) == []
+    with refused("validation_failed", field="month"):
+        root.rows("select * from admin_ai_costs('infinity')")
 
 
 def test_only_admins_see_it(world: World) -> None:
-    with refused("forbidden"):
-        world.person("ada").rows("select * from admin_ai_requests()")
-    with refused("42501"):
-        world.anon.rows("select * from admin_ai_requests()")
+    ada = world.person("ada")
+    calls: tuple[LiteralString, ...] = ("select * from admin_ai_requests()", "select * from admin_ai_costs()")
+    for call in calls:
+        with refused("forbidden"):
+            ada.rows(call)
+        with refused("42501"):
+            world.anon.rows(call)

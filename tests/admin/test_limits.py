@@ -35,7 +35,8 @@ def test_an_admin_allows_more_and_takes_it_back(meter: Meter, admin: Person) -> 
     assert export["override"]["set_by"] == str(admin.id)
 
     status = admin.row(
-        "select * from admin_set_limit(%s, 'export', reason => 'For ever', unlimited => '{hard_limit}')", ada.id
+        "select * from admin_set_limit(%s, 'export', reason => 'For ever', unlimited => '{hard_limit}')",
+        ada.id,
     )
     assert (status["remaining"], status["soft_limit"]) == (None, 5)
     status = admin.row("select * from admin_clear_limit(%s, 'export', 'Enough')", ada.id)

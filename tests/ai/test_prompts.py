@@ -61,28 +61,39 @@ def test_instructions_are_ours_alone(world: World) -> None:
 def feature(world: World, template: str, schema: dict[str, Any]) -> None:
     world.as_dba(
         "insert into ai.features select 'f', description, provider, model, instructions, %s, parameters,"
-        " cost_ceiling_micros, cache_scope, cache_for, %s::jsonb from ai.features where feature = 'summarize'",
+        " cost_ceiling_micros, cache_scope, cache_for, %s::jsonb from ai.features"
+        " where feature = 'summarize'",
         template, json.dumps({"type": "object", "additionalProperties": False} | schema),
     )  # fmt: skip
 
 
 WORDS = {"text": {"type": "string"}, "project_id": {"type": "string"}, "Tone_2": {"type": "string"}}
 EITHER = [{"required": ["text"]}, {"required": ["project_id"]}]
+ABSENT = "without {}, which is no member of input_schema"
+OPTIONAL = "without {}, which input_schema does not require"
 UNFIT_TEMPLATES: list[tuple[str, dict[str, Any], str]] = [
-    ("{txt}", {"properties": WORDS, "required": ["text"]}, "without {txt}, which is no member of input_schema"),
-    ("{Tone_2}", {"properties": WORDS, "oneOf": EITHER}, "without {Tone_2}, which input_schema does not require"),
-    ("{text}", {"properties": WORDS}, "without {text}, which input_schema does not require"),
+    (
+        "{txt}",
+        {"properties": WORDS, "required": ["text"]},
+        ABSENT.format("{txt}"),
+    ),
+    (
+        "{Tone_2}",
+        {"properties": WORDS, "oneOf": EITHER},
+        OPTIONAL.format("{Tone_2}"),
+    ),
+    ("{text}", {"properties": WORDS}, OPTIONAL.format("{text}")),
     (
         "{text}",
         {"properties": WORDS, "oneOf": [{"required": ["text"]}, {"required": ["Tone_2"]}]},
-        "without {text}, which input_schema does not require",
+        OPTIONAL.format("{text}"),
     ),
-    ("{text}", {"required": ["text"]}, "without {text}, which is no member of input_schema"),
+    ("{text}", {"required": ["text"]}, ABSENT.format("{text}")),
     *(
         (
-            "{%s}" % name,
+            f"{{{name}}}",
             {"properties": WORDS | {name: {}}, "required": [name]},
-            "without {%s}: a name has letters, digits and _ only" % name,
+            f"without {{{name}}}: a name has letters, digits and _ only",
         )
         for name in ("first-name", "2nd", " text ", "a.b", "", "é")
     ),
@@ -155,6 +166,18 @@ def test_what_is_to_be_chosen_from_is_a_list(world: World) -> None:
 def test_a_feature_chooses_from_what_every_input_lists(world: World, member: str) -> None:
     with pytest.raises(psycopg.errors.CheckViolation, match="answers_are_listed_by_every_input"):
         world.as_dba("update ai.features set answer_must_be_in = %s where feature = 'classify'", member)
+
+
+def test_people_are_told_what_they_can_ask_for_and_not_how(world: World) -> None:
+    ada = world.person("ada")
+    classify, summarize = ada.rows("select * from ai_features()")
+    assert (classify["feature"], summarize["feature"]) == ("classify", "summarize")
+    assert classify["input_schema"]["required"] == ["labels"]
+    assert set(summarize) == {"feature", "description", "input_schema"}
+    world.as_dba("update ai.features set enabled = false where feature = 'classify'")
+    assert ada.rows("select * from ai_features()") == [summarize]
+    with refused("42501"):
+        world.anon.rows("select * from ai_features()")
 
 
 def test_what_is_switched_off_is_not_asked(world: World) -> None:

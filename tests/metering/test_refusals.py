@@ -37,7 +37,7 @@ def test_the_hint_says_what_is_in_the_way(meter: Meter, ada: Person) -> None:
     meter.consume(ada)
     assert consume() == (
         "Exports: the limit of the plan, 3, is used up until then."
-        " 1 of it belong to work under way; what that does not need comes back."
+        " Work under way holds 1 of it; what that does not need comes back."
     )
     meter.settle(held)
     assert consume() == "Exports: the limit of the plan, 3, is used up until then."

@@ -34,7 +34,7 @@ grant execute on function admin.resolve_discrepancy(bigint, text) to authenticat
 
 grant execute on function public.admin_limits(uuid) to authenticated;
 grant execute on function public.admin_set_limit(
-    uuid, text, bigint, bigint, bigint, text, timestamptz, text []
+    uuid, text, bigint, bigint, bigint, text, timestamptz, text[]
 ) to authenticated;
 grant execute on function public.admin_clear_limit(uuid, text, text) to authenticated;
 grant execute on function public.admin_set_budget(text, bigint, text) to authenticated;
@@ -42,7 +42,7 @@ grant execute on function public.admin_budgets() to authenticated;
 
 grant execute on function admin.limits(uuid) to authenticated;
 grant execute on function admin.set_limit(
-    uuid, text, bigint, bigint, bigint, text, timestamptz, text []
+    uuid, text, bigint, bigint, bigint, text, timestamptz, text[]
 ) to authenticated;
 grant execute on function admin.clear_limit(uuid, text, text) to authenticated;
 grant execute on function admin.set_budget(text, bigint, text) to authenticated;
@@ -51,5 +51,8 @@ grant execute on function admin.budgets() to authenticated;
 grant execute on function public.admin_people(text) to authenticated;
 grant execute on function admin.people(text) to authenticated;
 
+
+grant execute on function public.admin_ai_costs(date) to authenticated;
+grant execute on function admin.ai_costs(date) to authenticated;
 grant execute on function public.admin_ai_requests(uuid, text, text, timestamptz, integer) to authenticated;
 grant execute on function admin.ai_requests(uuid, text, text, timestamptz, integer) to authenticated;

@@ -11,5 +11,8 @@ grant execute on function edge.renew_completion(uuid, interval) to edge_service;
 grant execute on function edge.finish_completion(uuid, text, boolean, jsonb, integer, bigint) to edge_service;
 grant execute on function edge.fail_completion(uuid, text, jsonb, integer, boolean, bigint) to edge_service;
 
+grant execute on function public.ai_features() to authenticated;
+grant execute on function ai.offered() to authenticated;
+
 grant execute on function public.forget_my_answers() to authenticated;
 grant execute on function ai.forget_my_answers() to authenticated;
