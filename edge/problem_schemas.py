@@ -59,6 +59,7 @@ class QuotaProblem(Problem, kw_only=True):
     """`quota_exceeded`: all that a dialog needs."""
 
     action: str
+    name: Annotated[str, Meta(description="What people call the action.")]
     plan: Annotated[str | None, Meta(description="The one that counts.")]
     reason: Literal["hard_limit", "cost_limit", "not_in_plan"]
     limit: Annotated[
@@ -77,8 +78,10 @@ class QuotaProblem(Problem, kw_only=True):
 
 
 class UnavailableProblem(Problem, kw_only=True):
-    """`provider_unavailable`."""
+    """`provider_unavailable`; where all together have spent what they may, with members that say so."""
 
+    action: str | None = None
+    reason: Literal["budget"] | None = None
     scope: (
         Annotated[str, Meta(description="`installation`: what all may spend this month is spent.")] | None
     ) = None

@@ -77,10 +77,11 @@ def test_what_breaks_midway_ends_with_an_error(desk: Desk, ada: Person, how: str
     *deltas, (name, told) = events_of(answer)
     assert deltas
     assert (name, told["code"], told["status"]) == ("error", "provider_unavailable", 503)
-    assert usage(ada) == {"count": 0, "held": 0, "cost_micros": 0, "held_cost_micros": 0}
     (row,) = desk.log()
-    assert (row["outcome"], row["lost_cost_micros"]) == ("failed", row["worst_cost_micros"])
-    assert spending(desk.world) == (row["worst_cost_micros"], 0)
+    worst = row["worst_cost_micros"]
+    assert (row["outcome"], row["lost_cost_micros"]) == ("failed", worst)
+    assert usage(ada) == {"count": 0, "held": 0, "cost_micros": worst, "held_cost_micros": 0}
+    assert spending(desk.world) == (worst, 0)
     assert len(desk.calls()) == 1
     assert ok(desk.ask(ada))["cached"] is False
 

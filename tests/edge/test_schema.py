@@ -126,11 +126,11 @@ def test_it_documents_the_members_of_problems(
 
     table = (ROOT / "ERRORS.md").read_text().partition("`quota_exceeded` says all")[2].partition("\n\n`")[0]
     documented = set(re.findall(r"`(\w+)`", " ".join(re.findall(r"^\| (`.*?) \|", table, re.MULTILINE))))
-    assert len(documented) == 10
+    assert len(documented) == 11
     assert documented <= members("402") - members("404")
     assert {"limit", "retry_after"} <= members("429")
     assert {"field", "rule", "errors"} <= members("422")
-    assert {"scope", "resets_at"} <= members("503")
+    assert {"action", "reason", "scope", "resets_at"} <= members("503")
     for name in ("assumed", "cost_micros"):
         assert schemas["Usage"]["properties"][name]["description"]
     assert schemas["Limits"]["properties"]["held"]["description"]
