@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import socket
+import random
 import subprocess
 import sys
 import time
@@ -16,6 +16,7 @@ from typing import Any
 
 import httpx
 
+from scripts.stack.ports import is_free
 from scripts.stack.settings import ROOT
 
 PATIENCE = 60.0
@@ -79,9 +80,12 @@ def eventually(condition: Callable[[], bool], complaint: str) -> None:
 
 
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-    return port
+    """Below those that the system hands out, for it would give the same one to the next connection."""
+    for _ in range(1000):
+        # No generator that a test may have seeded: two processes would choose alike.
+        if is_free(port := random.SystemRandom().randrange(10000, 20000)):
+            return port
+    raise OSError("no free port from 10000 to 20000")
 
 
 def _environment(environ: Mapping[str, str]) -> dict[str, str]:

@@ -75,8 +75,8 @@ def crash_and_recover(server: Stack, queue: Queue, variant: str, kills: int) -> 
     """How many acknowledged jobs had no effect, and how many effects were taken again."""
     client = Client(queue)
     with (
-        worker(queue, "tests.worker.doomed", "slow", variant),
-        worker(queue, "tests.worker.doomed", "slow", variant),
+        worker(queue, "tests.worker.doomed", "slow", variant, WORKER_GRACE_SECONDS="10"),
+        worker(queue, "tests.worker.doomed", "slow", variant, WORKER_GRACE_SECONDS="10"),
     ):
         with client.staging():
             for _ in range(kills):
@@ -102,9 +102,11 @@ def test_workers_that_a_killed_postgres_makes_forget_or_repeat_are_caught(
     """The controls: jobs ended before they are done, and effects committed before the job ends."""
     for _ in range(5):  # until a crash comes between a job's effect and its end
         lost, repeated = crash_and_recover(server, own_queue, variant, 1)
-        if lost or repeated:
+        # Whoever forgets is not fenced either: what it does again without an answer may be done twice.
+        harm = lost if variant == "forgets" else repeated
+        if harm:
             break
-    assert (lost > 0, repeated > 0) == (variant == "forgets", variant == "repeats")
+    assert harm > 0
 
 
 def test_a_postgres_that_acknowledges_too_early_is_caught(server: Stack, own_queue: Queue) -> None:
